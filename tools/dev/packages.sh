@@ -1,0 +1,68 @@
+# Debian packages, the Kafka jars, and builds.
+PACKAGES=(build-essential cmake ninja-build pkg-config librdkafka-dev libpq-dev libmicrohttpd-dev
+    libjansson-dev check libcurl4-openssl-dev uuid-dev libsodium-dev postgresql kcat python3
+    python3-jsonschema json-schema-test-suite clang-format-14 clang-tidy-14 clang-14
+    libclang-rt-14-dev wrk jq curl)
+
+missing_packages() {
+    comm -23 <(printf '%s\n' "${PACKAGES[@]}" | sort) \
+        <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${PACKAGES[@]}" 2>/dev/null |
+            sed -n 's/^installed //p' | sort)
+    command -v java >/dev/null || echo openjdk-17-jre-headless
+    command -v mvn >/dev/null || echo maven
+}
+
+ensure_packages() {
+    local missing
+    mapfile -t missing < <(missing_packages)
+    [ ${#missing[@]} -gt 0 ] || return 0
+    say "installing ${missing[*]}"
+    # Our PostgreSQL runs from its own directory: Debian need not make and start a cluster.
+    if ! dpkg-query -W postgresql >/dev/null 2>&1; then
+        as_root mkdir -p /etc/postgresql-common/createcluster.d
+        echo 'create_main_cluster = false' |
+            as_root tee /etc/postgresql-common/createcluster.d/foldlog.conf >/dev/null
+    fi
+    apt_install "${missing[@]}" >"$RUN/packages.log" 2>&1 ||
+        { as_root apt-get update && apt_install "${missing[@]}"; } >>"$RUN/packages.log" 2>&1 ||
+        { tail -n 20 "$RUN/packages.log" >&2; die "cannot install packages, see $RUN/packages.log"; }
+}
+
+apt_install() {
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+}
+
+KAFKA_VERSION=$(sed -n 's:.*<kafka.version>\(.*\)</kafka.version>.*:\1:p' deploy/kafka/pom.xml)
+KAFKA_HOME=${FOLDLOG_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/foldlog}/kafka-$KAFKA_VERSION
+
+# The folder appears whole or not at all, named after its version.
+ensure_jars() {
+    [ ! -d "$KAFKA_HOME/libs" ] || return 0
+    say "fetching the jars of Kafka $KAFKA_VERSION"
+    mkdir -p "$KAFKA_HOME"
+    local fresh
+    fresh=$(mktemp -d "$KAFKA_HOME/fetch.XXXXXX")
+    mvn -q -B -f deploy/kafka/pom.xml dependency:copy-dependencies \
+        "-DoutputDirectory=$fresh/libs" >"$RUN/jars.log" 2>&1 ||
+        { tail -n 20 "$RUN/jars.log" >&2; rm -rf "$fresh"; die "cannot fetch the Kafka jars, see $RUN/jars.log"; }
+    mv -T "$fresh/libs" "$KAFKA_HOME/libs" 2>/dev/null || [ -d "$KAFKA_HOME/libs" ] # lost a race: fine
+    rm -rf "$fresh"
+}
+
+# build PRESET [TARGET...]
+build() {
+    local preset=$1 log="$RUN/build-$1.log"
+    shift
+    if [ ! -f "build/$preset/build.ninja" ] || [ CMakePresets.json -nt "build/$preset/build.ninja" ]; then
+        cmake --preset "$preset" >"$log" 2>&1 || { cat "$log" >&2; die "cannot configure $preset"; }
+    fi
+    say "building $preset"
+    cmake --build --preset "$preset" ${1:+--target "$@"} >"$log" 2>&1 ||
+        { grep -v '^\[' "$log" | tail -n 60 >&2; die "the build failed, see $log"; }
+}
+
+build_command() {
+    mkdir -p "$RUN"
+    ensure_packages
+    build "${1:-release}"
+}

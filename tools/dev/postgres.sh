@@ -1,0 +1,43 @@
+# One PostgreSQL cluster of our own on loopback, its state under $RUN/pg.
+pg_bin() { find /usr/lib/postgresql/*/bin -maxdepth 0 2>/dev/null | sort -V | tail -n 1; }
+
+# PostgreSQL refuses to run as root: then it runs as Debian's user postgres.
+as_postgres() {
+    if [ "$(id -u)" -eq 0 ]; then
+        exec setpriv --reuid=postgres --regid=postgres --init-groups "$@"
+    fi
+    exec "$@"
+}
+
+# That user may be unable to reach a checkout below a private home: then the data lies beside it,
+# and $RUN/pg points there.
+pg_make_home() {
+    [ ! -e "$RUN/pg/" ] || return 0
+    local home=$RUN/pg
+    if [ "$(id -u)" -eq 0 ] && ! (as_postgres test -x "$RUN"); then
+        home=/var/tmp/foldlog-pg-$(printf '%s' "$RUN" | sha256sum | cut -c 1-12)
+        ln -sfn "$home" "$RUN/pg"
+    fi
+    mkdir -p "$home"
+    [ "$(id -u)" -ne 0 ] || chown postgres: "$home"
+    chmod 700 "$home"
+}
+
+pg_prepare() {
+    pg_make_home
+    local data
+    data=$(realpath "$RUN/pg")
+    [ ! -f "$data/ready" ] || return 0
+    find "$data" -mindepth 1 -delete # a creation that was cut short
+    (cd / && as_postgres "$(pg_bin)/initdb" -D "$data/data" -U postgres --auth=trust \
+        --encoding=UTF8 --locale=C.UTF-8) >>"$RUN/postgres.log" 2>&1 || return 1
+    (as_postgres touch "$data/ready")
+}
+
+pg_start() {
+    start postgres bash -c "cd /; $(declare -f as_postgres)
+        as_postgres \"\$@\"" postgres "$(pg_bin)/postgres" -D "$(realpath "$RUN/pg")/data" -p "$PG_PORT" \
+        -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200
+}
+
+pg_answers() { "$(pg_bin)/pg_isready" -q -h 127.0.0.1 -p "$PG_PORT"; }

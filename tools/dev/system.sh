@@ -1,0 +1,141 @@
+# What runs: Kafka, PostgreSQL, the payment sandbox, Foldlog; started in this order, stopped in the
+# other. Environment variables name servers of the user's own.
+FOLDLOG=build/release/app/foldlog
+SANDBOX=build/release/sandbox/payment-sandbox
+
+own_kafka() { [ -z "${FOLDLOG_KAFKA:-}" ]; }
+own_pg() { [ -z "${FOLDLOG_PG:-}" ]; }
+
+# Sets what Foldlog is to connect to.
+export_addresses() {
+    export FOLDLOG_PORT=$PORT FOLDLOG_ADMIN_PORT=$ADMIN_PORT
+    export FOLDLOG_KAFKA=${FOLDLOG_KAFKA:-127.0.0.1:$KAFKA_PORT}
+    export FOLDLOG_PG=${FOLDLOG_PG:-host=127.0.0.1 port=$PG_PORT user=postgres dbname=postgres}
+    export FOLDLOG_PAYMENT_URL=${FOLDLOG_PAYMENT_URL:-http://127.0.0.1:$SANDBOX_PORT}
+}
+
+# Before anything is started: is every port that will be needed free?
+require_service_ports() {
+    if own_kafka && not_running kafka; then
+        require_port "$KAFKA_PORT" FOLDLOG_KAFKA_PORT Kafka
+        require_port "$CONTROLLER_PORT" "FOLDLOG_KAFKA_PORT (the controller has the port after it)" \
+            "Kafka's controller"
+    fi
+    if own_pg && not_running postgres; then
+        require_port "$PG_PORT" FOLDLOG_PG_PORT PostgreSQL
+    fi
+    if [ -x "$SANDBOX" ] && not_running sandbox; then
+        require_port "$SANDBOX_PORT" FOLDLOG_SANDBOX_PORT "the payment sandbox"
+    fi
+}
+
+services_up() {
+    local kafka=no pg=no preparing
+    if own_kafka && not_running kafka; then kafka=yes; fi
+    if own_pg && not_running postgres; then pg=yes; fi
+    if [ $kafka = yes ]; then
+        ensure_jars
+        kafka_prepare &
+        preparing=$!
+    fi
+    if [ $pg = yes ]; then
+        pg_prepare || die "cannot create the PostgreSQL cluster, see $RUN/postgres.log"
+        pg_start
+    fi
+    if [ $kafka = yes ]; then
+        wait "$preparing" || die "cannot format Kafka's storage, see $RUN/kafka.log"
+        kafka_start
+    fi
+    [ $pg = no ] || wait_ready postgres 60 pg_answers || die "PostgreSQL did not start"
+    [ $kafka = no ] || wait_ready kafka 90 kafka_answers || die "Kafka did not start"
+    sandbox_up
+}
+
+sandbox_up() {
+    if [ ! -x "$SANDBOX" ] || is_running sandbox; then return 0; fi
+    start sandbox "$ROOT/$SANDBOX" --port "$SANDBOX_PORT" --data "$RUN/sandbox.ledger"
+    wait_ready sandbox 10 port_taken "$SANDBOX_PORT" || die "the payment sandbox did not start"
+}
+
+services_down() {
+    stop sandbox "$(stop_signal sandbox)"
+    stop postgres "$(stop_signal postgres)"
+    stop kafka "$(stop_signal kafka)"
+}
+
+services_command() {
+    case ${1:-} in
+    up)
+        lock_run
+        ensure_packages
+        require_service_ports
+        services_up
+        (export_addresses; say "FOLDLOG_KAFKA='$FOLDLOG_KAFKA' FOLDLOG_PG='$FOLDLOG_PG'")
+        ;;
+    down) lock_run && services_down ;;
+    *) die "usage: ./dev services up|down" ;;
+    esac
+}
+
+ready_status() {
+    curl -s -o /dev/null -w '%{http_code}' -m 2 "http://127.0.0.1:$ADMIN_PORT/readyz"
+}
+foldlog_ready() { [ "$(ready_status)" = 200 ]; }
+
+everything_runs() {
+    is_running foldlog && is_running sandbox && { ! own_kafka || is_running kafka; } &&
+        { ! own_pg || is_running postgres; } && foldlog_ready
+}
+
+system_up() {
+    lock_run
+    if ! everything_runs; then
+        ensure_packages
+        if not_running foldlog; then
+            require_port "$PORT" FOLDLOG_PORT Foldlog
+            require_port "$ADMIN_PORT" FOLDLOG_ADMIN_PORT "Foldlog's admin port"
+        fi
+        build release
+        require_service_ports
+        services_up
+        foldlog_up
+    fi
+    say "Foldlog runs: http://127.0.0.1:$PORT (admin http://127.0.0.1:$ADMIN_PORT, logs in $RUN)"
+}
+
+foldlog_up() {
+    export_addresses
+    if not_running foldlog; then
+        "$FOLDLOG" topics apply >>"$RUN/foldlog.log" 2>&1 || failed_step "topics apply"
+        "$FOLDLOG" migrate >>"$RUN/foldlog.log" 2>&1 || failed_step migrate
+        start foldlog "$ROOT/$FOLDLOG" run --insecure-dev
+    fi
+    wait_ready foldlog 60 foldlog_ready || {
+        say "http://127.0.0.1:$ADMIN_PORT/readyz answered $(ready_status || true)"
+        die "Foldlog did not become ready"
+    }
+}
+
+failed_step() {
+    tail -n 25 "$RUN/foldlog.log" >&2
+    die "foldlog $1 failed, see $RUN/foldlog.log"
+}
+
+system_down() {
+    lock_run
+    stop foldlog "$(stop_signal foldlog)"
+    services_down
+}
+
+system_demo() {
+    system_up
+    export_addresses
+    local status=0
+    "$FOLDLOG" demo "$@" 9>&- || status=$?
+    say "API     http://127.0.0.1:$PORT/v1"
+    say "admin   http://127.0.0.1:$ADMIN_PORT/readyz?verbose, /metrics"
+    say "sandbox http://127.0.0.1:$SANDBOX_PORT/ledger"
+    say "./dev down stops it all"
+    trap - EXIT # the system is up, whatever the demo says of it
+    exit $status
+}
