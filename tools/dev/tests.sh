@@ -1,0 +1,97 @@
+# The suites. A suite is a ctest label; a test that needs Kafka, PostgreSQL and the sandbox says
+# RESOURCE_LOCK services, and gets a fresh set of them on ports of its own.
+SHIPPED='tidy|sim|e2e|chaos|long' # run as what ships; all others run under the sanitizers
+NEED_BROKER='integration|e2e|chaos'
+
+tests_run() {
+    local tier=default suites=()
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --quick) tier=quick ;;
+        --full) tier=full ;;
+        -*) die "usage: ./dev test [--quick|--full] [SUITE...]" ;;
+        *) suites+=("$1") ;;
+        esac
+        shift
+    done
+    local only=() without=never
+    [ ${#suites[@]} -eq 0 ] || only=(-L "^($(IFS='|' && echo "${suites[*]}"))\$")
+    [ $tier != quick ] || without+="|$NEED_BROKER"
+    [ $tier = full ] || [[ " ${suites[*]} " == *" long "* ]] || without+="|long"
+
+    RUN=$RUN/test # beside a system that is up, not in its way
+    lock_run
+    trap 'tests_end $?' EXIT
+    services_down # what a killed run left
+    find "$RUN" -mindepth 1 ! -name lock -delete
+    ensure_packages
+    build asan
+    build release
+    [ ! -f tests/fuzz/CMakeLists.txt ] || build fuzz
+    if tests_selected "${only[@]}" -LE "^($without)\$" | jq -e 'any(.tests[].properties[]?;
+            .name == "RESOURCE_LOCK" and (.value | index("services")))' >/dev/null; then
+        tests_services
+    fi
+    local failed=0 # several -LE would exclude only what all of them match, so there is one
+    tests_preset asan "${only[@]}" -LE "^($SHIPPED|$without)\$" || failed=1
+    tests_preset release "${only[@]}" -L "^($SHIPPED)\$" -LE "^($without)\$" || failed=1
+    if [ -f build/fuzz/build.ninja ]; then
+        tests_preset fuzz "${only[@]}" -L '^fuzz$' -LE "^($without)\$" || failed=1
+    fi
+    python3 tools/dev/junit_sum.py "$RUN"/*.junit.xml >"$RUN/summary" || failed=1
+    services_down
+    cat "$RUN/summary"
+    exit $failed
+}
+
+# Every selected test of either build, as ctest's JSON.
+tests_selected() { ctest --test-dir build/release --show-only=json-v1 "$@"; }
+
+tests_preset() {
+    local preset=$1
+    shift
+    ctest --test-dir "build/$preset" -j "$(nproc)" --output-on-failure --timeout 600 \
+        --output-junit "$RUN/$preset.junit.xml" "$@" >&2 9>&-
+}
+
+free_port() { # FIRST: the first free port from there on, the one after it free too
+    local port=$1
+    while port_taken "$port" || port_taken $((port + 1)); do port=$((port + 2)); done
+    echo "$port"
+}
+
+tests_services() {
+    KAFKA_PORT=$(free_port 19092) CONTROLLER_PORT=$((KAFKA_PORT + 1))
+    PG_PORT=$(free_port 55432)
+    SANDBOX_PORT=$(free_port 18090)
+    unset FOLDLOG_KAFKA FOLDLOG_PG # a user's servers are not for tests
+    services_up
+    export FOLDLOG_TEST_KAFKA=127.0.0.1:$KAFKA_PORT
+    export FOLDLOG_TEST_PG="host=127.0.0.1 port=$PG_PORT user=postgres dbname=postgres"
+    export FOLDLOG_TEST_SANDBOX=http://127.0.0.1:$SANDBOX_PORT
+}
+
+tests_end() {
+    trap - EXIT
+    services_down
+    exit "$1"
+}
+
+# bench_run, chaos_run: programs of their own, on services of their own.
+bench_run() { own_program bench build/release/bench/foldlog-bench "$@"; }
+chaos_run() { own_program chaos build/release/tests/chaos/foldlog-chaos "$@"; }
+
+own_program() {
+    local name=$1 program=$2
+    shift 2
+    RUN=$RUN/$name
+    lock_run
+    trap 'tests_end $?' EXIT
+    services_down
+    find "$RUN" -mindepth 1 ! -name lock -delete
+    ensure_packages
+    build release
+    [ -x "$program" ] || die "this version has no $name program ($program)"
+    tests_services
+    FOLDLOG_RUN=$RUN "$program" "$@" 9>&-
+}
