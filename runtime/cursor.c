@@ -1,0 +1,132 @@
+/* Reads a log partition and passes on what log_judge says is true. */
+#include "runtime/cursor.h"
+
+#include <assert.h>
+
+enum { RECORDS_MAX = 256, PEEK_BYTES = 2 * DECISION_BYTES_MAX };
+
+/* Waits for a record that is known to be there. */
+static struct err read_one(struct cursor *c, struct log_reader *reader, int64_t offset, struct arena *arena,
+                           struct log_record *ret_record)
+{
+    enum { TRIES = 50 };
+    size_t n = 0;
+    for (int i = 0; i < TRIES && n == 0; i++)
+        TRY(log_read(reader, c->topic, c->partition, offset, arena, ret_record, 1, &n));
+    if (n == 0)
+        return FAIL(ERR_TIMEOUT, "record does not arrive");
+    return ret_record->offset == offset ? OK : FAIL(ERR_LOST, "record is no longer kept");
+}
+
+static struct err read_mark(struct cursor *c, struct log_reader *reader, int64_t offset, struct mark *ret_mark)
+{
+    static _Thread_local _Alignas(16) char memory[PEEK_BYTES];
+    struct arena arena = {memory, 0, sizeof memory};
+    struct log_record record;
+    TRY(read_one(c, reader, offset, &arena, &record));
+    return mark_decode(record.value, ret_mark);
+}
+
+struct err cursor_resume(struct cursor *cursor, struct log_reader *reader, struct log_topic *topic, int partition,
+                         int64_t done)
+{
+    struct cursor c = {.topic = topic, .partition = partition, .next = done, .done = done, .judge = JUDGE_START};
+    struct mark mark;
+    int64_t first, end;
+    TRY(log_follow(reader, topic, partition));
+    TRY(log_ends(topic, partition, &first, &end));
+    if (done < first || done > end)
+        return FAIL(ERR_LOST, "position lies outside the log");
+    if (done > 0) {
+        TRY(read_mark(&c, reader, done - 1, &mark));
+        if (mark.kind != RECORD_DECISION)
+            return FAIL(ERR_GAP, "position does not follow a decision");
+        c.judge = (struct judge){.epoch = mark.epoch, .number = mark.number};
+        c.commands_next = mark.commands_next;
+    }
+    *cursor = c;
+    return OK;
+}
+
+/* Judges from the last record's TAKEOVER to the end, without handing anything out. */
+static struct err skip_to(struct cursor *c, struct log_reader *reader, int64_t end)
+{
+    static _Thread_local _Alignas(16) char memory[4 * PEEK_BYTES];
+    struct log_record records[RECORDS_MAX];
+    while (c->next < end) {
+        struct arena arena = {memory, 0, sizeof memory};
+        size_t n;
+        TRY(log_read(reader, c->topic, c->partition, c->next, &arena, records, RECORDS_MAX, &n));
+        for (size_t i = 0; i < n && c->next < end; i++) {
+            struct mark mark;
+            TRY(mark_decode(records[i].value, &mark));
+            if (log_judge(&c->judge, records[i].offset, &mark) != VERDICT_VOID && mark.commands_next > c->commands_next)
+                c->commands_next = mark.commands_next;
+            c->next = records[i].offset + 1;
+        }
+    }
+    return OK;
+}
+
+struct err cursor_from_end(struct cursor *cursor, struct log_reader *reader, struct log_topic *topic, int partition)
+{
+    struct cursor c = {.topic = topic, .partition = partition, .judge = JUDGE_START};
+    struct mark mark;
+    int64_t first, end;
+    TRY(log_follow(reader, topic, partition));
+    TRY(log_ends(topic, partition, &first, &end));
+    if (end > first) {
+        TRY(read_mark(&c, reader, end - 1, &mark));
+        c.next = mark.kind == RECORD_TAKEOVER ? end - 1 : mark.epoch;
+        TRY(skip_to(&c, reader, end));
+    } else {
+        c.next = end;
+    }
+    c.done = c.next;
+    *cursor = c;
+    return OK;
+}
+
+/* One record: judged, and decoded when it is a valid decision. */
+static struct err take(struct cursor *c, const struct log_record *r, struct arena *arena, struct fact *fact, bool *ret_valid)
+{
+    struct mark mark;
+    *ret_valid = false;
+    if (r->offset != c->next)
+        return FAIL(ERR_LOST, "offsets of the log are not contiguous");
+    TRY(mark_decode(r->value, &mark));
+    enum verdict verdict = log_judge(&c->judge, r->offset, &mark);
+    if (verdict == VERDICT_VALID) {
+        TRY(decision_decode(r->value, arena, &fact->decision));
+        fact->offset = r->offset;
+        fact->partition = c->partition;
+        c->done = r->offset + 1;
+        *ret_valid = true;
+    }
+    if (verdict == VERDICT_VOID)
+        c->voids++;
+    else if (mark.commands_next > c->commands_next)
+        c->commands_next = mark.commands_next;
+    c->next = r->offset + 1;
+    return OK;
+}
+
+struct err cursor_read(struct cursor *cursor, struct log_reader *reader, struct arena *arena, struct fact *facts, size_t max,
+                       size_t *ret_count)
+{
+    struct log_record records[RECORDS_MAX];
+    size_t n, valid = 0;
+    /* half of the arena for the bytes, half for what they decode to */
+    struct arena bytes = {arena->base, arena->used, arena->used + (arena->size - arena->used) / 3};
+    assert(bytes.size - bytes.used >= PEEK_BYTES);
+    TRY(log_read(reader, cursor->topic, cursor->partition, cursor->next, &bytes, records, max < RECORDS_MAX ? max : RECORDS_MAX,
+                 &n));
+    arena->used = bytes.used;
+    for (size_t i = 0; i < n; i++) {
+        bool is_valid;
+        TRY(take(cursor, &records[i], arena, &facts[valid], &is_valid));
+        valid += is_valid;
+    }
+    *ret_count = valid;
+    return OK;
+}

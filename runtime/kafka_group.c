@@ -1,0 +1,223 @@
+/* Who owns which partition: a consumer group used for its membership alone. Everything assigned is paused at once;
+ * records are read through the shared tails. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "runtime/kafka_internal.h"
+
+enum { OWNED_MAX = TOPICS_MAX * PARTITIONS_MAX, OFFSETS_TIMEOUT_MS = 10000, REOPEN_MIN_MS = 500, REOPEN_MAX_MS = 8000 };
+
+struct log_group {
+    struct log *log;
+    char name[TOPIC_LEN_MAX];
+    struct log_topic *topics[TOPICS_MAX];
+    size_t topics_count;
+    struct log_reader *waker;
+    rd_kafka_t *client;
+    rd_kafka_queue_t *queue;
+    bool changed;
+    size_t owned_count;
+    struct log_partition owned[OWNED_MAX];
+    int64_t reopen_at_ms; /* after a fatal error: when to try again */
+    int reopen_ms;
+};
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static struct log_topic *topic_named(struct log_group *g, const char *name)
+{
+    for (size_t i = 0; i < g->topics_count; i++)
+        if (strcmp(g->topics[i]->name, name) == 0)
+            return g->topics[i];
+    return NULL;
+}
+
+static void take_assignment(struct log_group *g, rd_kafka_topic_partition_list_t *list)
+{
+    g->owned_count = 0;
+    for (int i = 0; i < list->cnt && g->owned_count < OWNED_MAX; i++) {
+        struct log_topic *topic = topic_named(g, list->elems[i].topic);
+        list->elems[i].offset = RD_KAFKA_OFFSET_END;
+        if (topic)
+            g->owned[g->owned_count++] = (struct log_partition){topic, list->elems[i].partition};
+    }
+    rd_kafka_assign(g->client, list);
+    rd_kafka_pause_partitions(g->client, list);
+}
+
+static void on_rebalance(rd_kafka_t *client, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque)
+{
+    struct log_group *g = opaque;
+    g->changed = true;
+    if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+        take_assignment(g, list);
+        return;
+    }
+    g->owned_count = 0;
+    rd_kafka_assign(client, NULL);
+}
+
+static void on_news(rd_kafka_t *client, void *opaque)
+{
+    struct log_group *g = opaque;
+    (void)client;
+    log_reader_poke(g->waker);
+}
+
+static struct err group_conf(const struct log_group *g, rd_kafka_conf_t *conf)
+{
+    char session[16], heartbeat[16];
+    snprintf(session, sizeof session, "%d", SESSION_TIMEOUT_MS);
+    snprintf(heartbeat, sizeof heartbeat, "%d", HEARTBEAT_MS);
+    const char *const settings[] = {
+        "group.id", g->name, "group.instance.id", g->log->instance, "session.timeout.ms", session, "heartbeat.interval.ms",
+        heartbeat, "partition.assignment.strategy", "range", "enable.auto.commit", "false", "enable.auto.offset.store",
+        "false", "auto.offset.reset", "latest", "queued.max.messages.kbytes", "64", NULL,
+    };
+    for (const char *const *s = settings; *s; s += 2)
+        TRY(kafka_conf_set(conf, s[0], s[1]));
+    return OK;
+}
+
+static struct err subscribe(struct log_group *g)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)g->topics_count);
+    for (size_t i = 0; i < g->topics_count; i++)
+        rd_kafka_topic_partition_list_add(list, g->topics[i]->name, RD_KAFKA_PARTITION_UA);
+    rd_kafka_resp_err_t code = rd_kafka_subscribe(g->client, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    return code ? kafka_fail("subscribe", code) : OK;
+}
+
+static struct err client_open(struct log_group *g)
+{
+    rd_kafka_conf_t *conf = kafka_conf(g->log);
+    if (!conf)
+        return FAIL(ERR_CONFIG, "kafka settings");
+    struct err e = group_conf(g, conf);
+    if (e.code != ERR_OK) {
+        rd_kafka_conf_destroy(conf);
+        return e;
+    }
+    rd_kafka_conf_set_opaque(conf, g);
+    rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
+    TRY(kafka_new(RD_KAFKA_CONSUMER, conf, &g->client));
+    rd_kafka_poll_set_consumer(g->client);
+    if (g->waker) {
+        g->queue = rd_kafka_queue_get_consumer(g->client);
+        rd_kafka_queue_cb_event_enable(g->queue, on_news, g);
+    }
+    return subscribe(g);
+}
+
+static void client_close(struct log_group *g)
+{
+    if (g->queue) {
+        rd_kafka_queue_cb_event_enable(g->queue, NULL, NULL);
+        rd_kafka_queue_destroy(g->queue);
+    }
+    if (g->client)
+        rd_kafka_destroy(g->client);
+    g->client = NULL;
+    g->queue = NULL;
+    g->owned_count = 0;
+}
+
+struct err group_open(struct log *log, const char *name, struct log_topic *const *topics, size_t count,
+                      struct log_reader *waker, struct log_group **ret_group)
+{
+    struct log_group *g = calloc(1, sizeof *g);
+    if (!g)
+        return FAIL(ERR_NOMEM, "group");
+    g->log = log;
+    g->waker = waker;
+    g->topics_count = count;
+    g->reopen_ms = REOPEN_MIN_MS;
+    snprintf(g->name, sizeof g->name, "%s", name);
+    memcpy(g->topics, topics, count * sizeof *topics);
+    struct err e = client_open(g);
+    if (e.code != ERR_OK) {
+        client_close(g);
+        free(g);
+        return e;
+    }
+    *ret_group = g;
+    return OK;
+}
+
+void group_close(struct log_group *g)
+{
+    if (!g)
+        return;
+    client_close(g);
+    free(g);
+}
+
+/* Another process took our instance name (fenced), or the client broke: back off, so that two of one name do not
+ * throw each other out for ever at full speed. */
+static void start_over(struct log_group *g)
+{
+    g->changed = g->changed || g->owned_count > 0;
+    client_close(g);
+    g->reopen_at_ms = now_ms() + g->reopen_ms;
+    g->reopen_ms = g->reopen_ms * 2 < REOPEN_MAX_MS ? g->reopen_ms * 2 : REOPEN_MAX_MS;
+}
+
+static void drain(struct log_group *g)
+{
+    rd_kafka_message_t *m;
+    while ((m = rd_kafka_consumer_poll(g->client, 0)) != NULL)
+        rd_kafka_message_destroy(m);
+    if (rd_kafka_fatal_error(g->client, NULL, 0) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        start_over(g);
+}
+
+enum group_event group_poll(struct log_group *g, const struct log_partition **ret_owned, size_t *ret_count)
+{
+    if (g->client)
+        drain(g);
+    else if (now_ms() >= g->reopen_at_ms && client_open(g).code != ERR_OK)
+        start_over(g);
+    if (!g->changed)
+        return GROUP_NOTHING;
+    g->changed = false;
+    *ret_owned = g->owned;
+    *ret_count = g->owned_count;
+    if (g->owned_count == 0)
+        return GROUP_REVOKED;
+    g->reopen_ms = REOPEN_MIN_MS;
+    return GROUP_ASSIGNED;
+}
+
+struct err group_committed(struct log_group *g, struct log_partition which, int64_t *ret_offset)
+{
+    if (!g->client)
+        return FAIL(ERR_UNAVAILABLE, "group has no seat");
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, which.topic->name, which.partition);
+    rd_kafka_resp_err_t code = rd_kafka_committed(g->client, list, OFFSETS_TIMEOUT_MS);
+    int64_t offset = list->elems[0].offset;
+    if (!code)
+        code = list->elems[0].err;
+    rd_kafka_topic_partition_list_destroy(list);
+    if (code)
+        return kafka_fail("committed offset", code);
+    *ret_offset = offset < 0 ? -1 : offset;
+    return OK;
+}
+
+struct err group_commit(struct log_group *g, struct log_partition which, int64_t offset)
+{
+    if (!g->client)
+        return FAIL(ERR_UNAVAILABLE, "group has no seat");
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, which.topic->name, which.partition)->offset = offset;
+    rd_kafka_resp_err_t code = rd_kafka_commit(g->client, list, 1);
+    rd_kafka_topic_partition_list_destroy(list);
+    return code ? kafka_fail("commit of an offset", code) : OK;
+}

@@ -1,0 +1,47 @@
+/* What the kafka_*.c files share; nobody else includes it. */
+#ifndef RUNTIME_KAFKA_INTERNAL_H
+#define RUNTIME_KAFKA_INTERNAL_H
+
+#include <librdkafka/rdkafka.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "runtime/event_log.h"
+
+enum { TOPICS_MAX = 64, FOLLOWERS_MAX = 64, KAFKA_ERROR_LEN = 256 };
+
+struct tail;
+
+struct log_topic {
+    struct log *log;
+    char name[TOPIC_LEN_MAX];
+    int partitions;
+    _Atomic(struct tail *) tails[PARTITIONS_MAX]; /* NULL until followed; set once, under log->lock */
+};
+
+struct log {
+    char brokers[KAFKA_ERROR_LEN];
+    char instance[KAFKA_ERROR_LEN];
+    const char *const *settings;
+    pthread_mutex_t lock; /* topics, tails */
+    struct log_topic topics[TOPICS_MAX];
+    int topics_count;
+    rd_kafka_t *client; /* metadata and watermarks */
+    struct tails *tails; /* the thread that keeps the rings; NULL until somebody follows */
+};
+
+/* A configuration with the brokers, the house defaults and the user's kafka.* settings. NULL: the reason is printed. */
+rd_kafka_conf_t *kafka_conf(const struct log *log);
+NODISCARD struct err kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value);
+/* Takes the conf over. */
+NODISCARD struct err kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **ret_client);
+/* A consumer without group, for legacy per-partition reading. queued_kbytes bounds its buffer per partition. */
+NODISCARD struct err kafka_reader_client(const struct log *log, const char *queued_kbytes, rd_kafka_t **ret_client);
+struct err kafka_fail(const char *what, rd_kafka_resp_err_t code);
+
+void tails_stop(struct tails *tails);
+
+/* Wakes a reader's log_wait. */
+void log_reader_poke(struct log_reader *reader);
+
+#endif

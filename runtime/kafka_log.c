@@ -1,0 +1,200 @@
+/* The process's connection to Kafka: configuration, topics, the ends of partitions. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "runtime/kafka_internal.h"
+
+struct err kafka_fail(const char *what, rd_kafka_resp_err_t code)
+{
+    switch (code) {
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION: return FAIL_CAUSE(ERR_NOT_FOUND, what, code);
+    case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET: return FAIL_CAUSE(ERR_LOST, what, code);
+    case RD_KAFKA_RESP_ERR__TIMED_OUT:
+    case RD_KAFKA_RESP_ERR__MSG_TIMED_OUT: return FAIL_CAUSE(ERR_TIMEOUT, what, code);
+    case RD_KAFKA_RESP_ERR__QUEUE_FULL: return FAIL_CAUSE(ERR_FULL, what, code);
+    default: return FAIL_CAUSE(ERR_UNAVAILABLE, what, code);
+    }
+}
+
+struct err kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value)
+{
+    char text[KAFKA_ERROR_LEN];
+    if (rd_kafka_conf_set(conf, name, value, text, sizeof text) == RD_KAFKA_CONF_OK)
+        return OK;
+    fprintf(stderr, "kafka.%s: %s\n", name, text);
+    return FAIL(ERR_CONFIG, "kafka setting");
+}
+
+static struct err set_all(const struct log *log, rd_kafka_conf_t *conf)
+{
+    static const char *const defaults[] = {
+        "socket.nagle.disable", "true", "reconnect.backoff.ms", "20", "reconnect.backoff.max.ms", "1000",
+        "log_level", "3", "topic.metadata.refresh.interval.ms", "60000", NULL,
+    };
+    TRY(kafka_conf_set(conf, "bootstrap.servers", log->brokers));
+    for (const char *const *s = defaults; *s; s += 2)
+        TRY(kafka_conf_set(conf, s[0], s[1]));
+    for (const char *const *s = log->settings; s && *s; s += 2)
+        TRY(kafka_conf_set(conf, s[0], s[1]));
+    return OK;
+}
+
+rd_kafka_conf_t *kafka_conf(const struct log *log)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    struct err e = set_all(log, conf);
+    if (e.code == ERR_OK)
+        return conf;
+    rd_kafka_conf_destroy(conf);
+    return NULL;
+}
+
+struct err kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **ret_client)
+{
+    char text[KAFKA_ERROR_LEN];
+    rd_kafka_t *client = rd_kafka_new(type, conf, text, sizeof text);
+    if (!client) {
+        fprintf(stderr, "kafka: %s\n", text);
+        rd_kafka_conf_destroy(conf);
+        return FAIL(ERR_CONFIG, "kafka client");
+    }
+    *ret_client = client;
+    return OK;
+}
+
+static struct err reader_conf(rd_kafka_conf_t *conf, const char *queued_kbytes)
+{
+    static const char *const settings[] = {
+        "fetch.min.bytes", "1", "fetch.wait.max.ms", "100", "fetch.error.backoff.ms", "5", "queued.min.messages", "100000",
+        "isolation.level", "read_uncommitted", "enable.auto.commit", "false", "auto.offset.reset", "error",
+        "enable.partition.eof", "false", NULL,
+    };
+    for (const char *const *s = settings; *s; s += 2)
+        TRY(kafka_conf_set(conf, s[0], s[1]));
+    return kafka_conf_set(conf, "queued.max.messages.kbytes", queued_kbytes);
+}
+
+struct err kafka_reader_client(const struct log *log, const char *queued_kbytes, rd_kafka_t **ret_client)
+{
+    rd_kafka_conf_t *conf = kafka_conf(log);
+    if (!conf)
+        return FAIL(ERR_CONFIG, "kafka settings");
+    struct err e = reader_conf(conf, queued_kbytes);
+    if (e.code != ERR_OK) {
+        rd_kafka_conf_destroy(conf);
+        return e;
+    }
+    return kafka_new(RD_KAFKA_CONSUMER, conf, ret_client);
+}
+
+struct err log_open(const struct log_options *options, struct log **ret_log)
+{
+    struct log *log = calloc(1, sizeof *log);
+    if (!log)
+        return FAIL(ERR_NOMEM, "log");
+    snprintf(log->brokers, sizeof log->brokers, "%s", options->brokers);
+    snprintf(log->instance, sizeof log->instance, "%s", options->instance);
+    log->settings = options->kafka_settings;
+    pthread_mutex_init(&log->lock, NULL);
+    struct err e = kafka_reader_client(log, "64", &log->client);
+    if (e.code != ERR_OK) {
+        free(log);
+        return e;
+    }
+    *ret_log = log;
+    return OK;
+}
+
+void log_close(struct log *log)
+{
+    if (!log)
+        return;
+    tails_stop(log->tails);
+    rd_kafka_destroy(log->client);
+    pthread_mutex_destroy(&log->lock);
+    free(log);
+}
+
+const char *log_instance(const struct log *log)
+{
+    return log->instance;
+}
+
+static struct err ask_partitions(struct log *log, const char *name, int *ret_partitions)
+{
+    const struct rd_kafka_metadata *metadata;
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(log->client, name, NULL);
+    if (!topic)
+        return FAIL(ERR_CONFIG, "topic name");
+    rd_kafka_resp_err_t code = rd_kafka_metadata(log->client, 0, topic, &metadata, METADATA_TIMEOUT_MS);
+    rd_kafka_topic_destroy(topic);
+    if (code)
+        return kafka_fail("topic metadata", code);
+    struct err e = OK;
+    if (metadata->topic_cnt != 1 || metadata->topics[0].err || metadata->topics[0].partition_cnt == 0)
+        e = FAIL(ERR_NOT_FOUND, "topic does not exist");
+    else if (metadata->topics[0].partition_cnt > PARTITIONS_MAX)
+        e = FAIL(ERR_CONFIG, "topic has too many partitions");
+    else
+        *ret_partitions = metadata->topics[0].partition_cnt;
+    rd_kafka_metadata_destroy(metadata);
+    return e;
+}
+
+static struct log_topic *find_topic(struct log *log, const char *name)
+{
+    for (int i = 0; i < log->topics_count; i++)
+        if (strcmp(log->topics[i].name, name) == 0)
+            return &log->topics[i];
+    return NULL;
+}
+
+static struct err intern_topic(struct log *log, const char *name, struct log_topic **ret_topic)
+{
+    int partitions;
+    struct log_topic *topic = find_topic(log, name);
+    if (!topic) {
+        if (log->topics_count == TOPICS_MAX || strlen(name) >= TOPIC_LEN_MAX)
+            return FAIL(ERR_CONFIG, "too many topics");
+        TRY(ask_partitions(log, name, &partitions));
+        topic = &log->topics[log->topics_count++];
+        topic->log = log;
+        topic->partitions = partitions;
+        snprintf(topic->name, sizeof topic->name, "%s", name);
+    }
+    *ret_topic = topic;
+    return OK;
+}
+
+struct err log_topic(struct log *log, const char *name, struct log_topic **ret_topic)
+{
+    pthread_mutex_lock(&log->lock);
+    struct err e = intern_topic(log, name, ret_topic);
+    pthread_mutex_unlock(&log->lock);
+    return e;
+}
+
+const char *log_topic_name(const struct log_topic *topic)
+{
+    return topic->name;
+}
+
+int log_topic_partitions(const struct log_topic *topic)
+{
+    return topic->partitions;
+}
+
+struct err log_ends(struct log_topic *topic, int partition, int64_t *ret_first, int64_t *ret_end)
+{
+    int64_t first, end;
+    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(topic->log->client, topic->name, partition, &first, &end,
+                                                                METADATA_TIMEOUT_MS);
+    if (code)
+        return kafka_fail("ends of a partition", code);
+    *ret_first = first;
+    *ret_end = end;
+    return OK;
+}

@@ -1,0 +1,486 @@
+/* Shared tails: one thread per process fetches every followed partition once and keeps the newest records in
+ * bounded rings; readers copy out of those, or fetch for themselves while they are further behind. */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "runtime/kafka_internal.h"
+
+enum { BATCH = 1000, TAIL_POLL_MS = 100, FETCH_BATCH = 256 };
+
+/* Records of one partition, newest kept. Bytes and slots are rings; [first, next) are the offsets held. */
+struct slot {
+    uint32_t at; /* where its bytes start in the ring, modulo its size */
+    uint32_t key_len;
+    uint32_t value_len;
+};
+
+struct tail {
+    struct log_topic *topic;
+    int partition;
+    pthread_mutex_t lock;
+    int64_t first, next;
+    uint64_t head; /* bytes ever written */
+    uint64_t oldest; /* bytes ever dropped */
+    char *bytes;
+    struct slot *slots;
+    struct log_reader *followers[FOLLOWERS_MAX];
+    int followers_count;
+    rd_kafka_topic_t *handle;
+};
+
+struct tails {
+    struct log *log;
+    rd_kafka_t *client;
+    rd_kafka_queue_t *queue;
+    pthread_t thread;
+    atomic_bool stop;
+};
+
+/* A private fetch of one partition by a reader that is behind the tail. */
+struct fetch {
+    struct log_topic *topic;
+    int partition;
+    int64_t next; /* offset it delivers next; -1: not running */
+    rd_kafka_topic_t *handle;
+};
+
+struct log_reader {
+    struct log *log;
+    pthread_mutex_t lock;
+    pthread_cond_t news;
+    bool woken;
+    rd_kafka_t *client; /* private fetches; NULL until needed */
+    struct fetch *fetches;
+    size_t fetches_count;
+};
+
+/* ---- rings ---------------------------------------------------------------------------------- */
+
+static struct slot *slot_of(struct tail *t, int64_t offset)
+{
+    return &t->slots[(uint64_t)offset % TAIL_RING_RECORDS];
+}
+
+static void drop_oldest(struct tail *t)
+{
+    const struct slot *s = slot_of(t, t->first);
+    t->oldest += (uint64_t)s->key_len + s->value_len;
+    t->first++;
+}
+
+static void ring_write(struct tail *t, const void *bytes, size_t len)
+{
+    size_t at = (size_t)(t->head % TAIL_RING_BYTES);
+    size_t run = len < TAIL_RING_BYTES - at ? len : TAIL_RING_BYTES - at;
+    if (run)
+        memcpy(t->bytes + at, bytes, run);
+    if (len > run)
+        memcpy(t->bytes, (const char *)bytes + run, len - run);
+    t->head += len;
+}
+
+static void ring_read(const struct tail *t, uint32_t at, void *out, size_t len)
+{
+    size_t run = len < TAIL_RING_BYTES - at ? len : TAIL_RING_BYTES - at;
+    if (run)
+        memcpy(out, t->bytes + at, run);
+    if (len > run)
+        memcpy((char *)out + run, t->bytes, len - run);
+}
+
+static void ring_append(struct tail *t, const rd_kafka_message_t *m)
+{
+    size_t len = m->key_len + m->len;
+    assert(len < TAIL_RING_BYTES);
+    if (m->offset != t->next) { /* a gap: what came before is of no use to readers in order */
+        t->first = t->next = m->offset;
+        t->oldest = t->head;
+    }
+    while (t->next - t->first >= TAIL_RING_RECORDS || t->head - t->oldest + len > TAIL_RING_BYTES)
+        drop_oldest(t);
+    *slot_of(t, t->next) = (struct slot){
+        .at = (uint32_t)(t->head % TAIL_RING_BYTES), .key_len = (uint32_t)m->key_len, .value_len = (uint32_t)m->len};
+    ring_write(t, m->key, m->key_len);
+    ring_write(t, m->payload, m->len);
+    t->next = m->offset + 1;
+}
+
+/* Copies record `offset` into the arena; false when it does not fit. */
+static bool ring_copy(struct tail *t, int64_t offset, struct arena *arena, struct log_record *record)
+{
+    const struct slot *s = slot_of(t, offset);
+    size_t len = (size_t)s->key_len + s->value_len;
+    char *copy = arena_alloc(arena, len + 1);
+    if (!copy)
+        return false;
+    ring_read(t, s->at, copy, len);
+    *record = (struct log_record){offset, {copy, s->key_len}, {copy + s->key_len, s->value_len}};
+    return true;
+}
+
+/* ---- the thread ----------------------------------------------------------------------------- */
+
+/* Starts the tail again at the first record kept: its place was deleted by retention. */
+static void restart(struct tail *t)
+{
+    int64_t first, end;
+    struct err e = log_ends(t->topic, t->partition, &first, &end);
+    if (e.code == ERR_OK)
+        rd_kafka_seek(t->handle, t->partition, t->next < first ? first : end, 0);
+}
+
+/* NULL for an error that concerns no partition. */
+static struct tail *tail_of_message(const rd_kafka_message_t *m)
+{
+    struct log_topic *topic = m->rkt ? rd_kafka_topic_opaque(m->rkt) : NULL;
+    return topic && m->partition >= 0 ? atomic_load(&topic->tails[m->partition]) : NULL;
+}
+
+static void take_message(struct tail *t, const rd_kafka_message_t *m)
+{
+    if (!m->err) {
+        pthread_mutex_lock(&t->lock);
+        ring_append(t, m);
+        pthread_mutex_unlock(&t->lock);
+    } else if (m->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || m->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE) {
+        restart(t);
+    }
+}
+
+static void poke_followers(struct tail *t)
+{
+    pthread_mutex_lock(&t->lock);
+    for (int i = 0; i < t->followers_count; i++)
+        log_reader_poke(t->followers[i]);
+    pthread_mutex_unlock(&t->lock);
+}
+
+static void take_batch(rd_kafka_message_t **batch, ssize_t n)
+{
+    struct tail *last = NULL;
+    for (ssize_t i = 0; i < n; i++) {
+        struct tail *t = tail_of_message(batch[i]);
+        if (last && t != last)
+            poke_followers(last);
+        if (t)
+            take_message(t, batch[i]);
+        last = t;
+        rd_kafka_message_destroy(batch[i]);
+    }
+    if (last)
+        poke_followers(last);
+}
+
+/* Takes what is there without waiting for a full batch: rd_kafka_consume_batch_queue would wait out its timeout. */
+static void *tails_run(void *context)
+{
+    struct tails *tails = context;
+    rd_kafka_message_t *batch[BATCH];
+    while (!atomic_load(&tails->stop)) {
+        rd_kafka_message_t *first = rd_kafka_consume_queue(tails->queue, TAIL_POLL_MS);
+        if (!first)
+            continue;
+        ssize_t n = 0;
+        do
+            batch[n++] = first;
+        while (n < BATCH && (first = rd_kafka_consume_queue(tails->queue, 0)) != NULL);
+        take_batch(batch, n);
+    }
+    return NULL;
+}
+
+static struct err tails_start(struct log *log)
+{
+    struct tails *tails = calloc(1, sizeof *tails);
+    if (!tails)
+        return FAIL(ERR_NOMEM, "tails");
+    tails->log = log;
+    struct err e = kafka_reader_client(log, "1024", &tails->client);
+    if (e.code != ERR_OK) {
+        free(tails);
+        return e;
+    }
+    tails->queue = rd_kafka_queue_new(tails->client);
+    if (pthread_create(&tails->thread, NULL, tails_run, tails) != 0)
+        abort();
+    log->tails = tails;
+    return OK;
+}
+
+static void tail_destroy(struct tail *t)
+{
+    rd_kafka_consume_stop(t->handle, t->partition);
+    rd_kafka_topic_destroy(t->handle);
+    pthread_mutex_destroy(&t->lock);
+    free(t->bytes);
+    free(t->slots);
+    free(t);
+}
+
+void tails_stop(struct tails *tails)
+{
+    if (!tails)
+        return;
+    atomic_store(&tails->stop, true);
+    rd_kafka_queue_yield(tails->queue);
+    pthread_join(tails->thread, NULL);
+    for (int i = 0; i < tails->log->topics_count; i++)
+        for (int p = 0; p < PARTITIONS_MAX; p++)
+            if (tails->log->topics[i].tails[p])
+                tail_destroy(tails->log->topics[i].tails[p]);
+    rd_kafka_queue_destroy(tails->queue);
+    rd_kafka_destroy(tails->client);
+    free(tails);
+}
+
+/* ---- following ------------------------------------------------------------------------------ */
+
+static struct err tail_start(struct log *log, struct log_topic *topic, int partition, struct tail **ret_tail)
+{
+    int64_t first, end;
+    if (!log->tails)
+        TRY(tails_start(log));
+    TRY(log_ends(topic, partition, &first, &end));
+    struct tail *t = calloc(1, sizeof *t);
+    if (!t)
+        return FAIL(ERR_NOMEM, "tail");
+    *t = (struct tail){.topic = topic, .partition = partition, .first = end, .next = end,
+                       .bytes = malloc(TAIL_RING_BYTES), .slots = malloc(TAIL_RING_RECORDS * sizeof(struct slot))};
+    if (!t->bytes || !t->slots)
+        abort();
+    pthread_mutex_init(&t->lock, NULL);
+    rd_kafka_topic_conf_t *conf = rd_kafka_topic_conf_new();
+    rd_kafka_topic_conf_set_opaque(conf, topic); /* one per topic: its handles share the first one's */
+    char text[KAFKA_ERROR_LEN];
+    rd_kafka_topic_conf_set(conf, "auto.offset.reset", "error", text, sizeof text);
+    t->handle = rd_kafka_topic_new(log->tails->client, topic->name, conf);
+    assert(t->handle);
+    atomic_store(&topic->tails[partition], t);
+    if (rd_kafka_consume_start_queue(t->handle, partition, end, log->tails->queue) != 0)
+        abort();
+    *ret_tail = t;
+    return OK;
+}
+
+static struct err follow(struct log_reader *reader, struct log_topic *topic, int partition)
+{
+    assert(partition >= 0 && partition < topic->partitions);
+    struct tail *t = atomic_load(&topic->tails[partition]);
+    if (!t)
+        TRY(tail_start(reader->log, topic, partition, &t));
+    pthread_mutex_lock(&t->lock);
+    int i = 0;
+    while (i < t->followers_count && t->followers[i] != reader)
+        i++;
+    assert(i < FOLLOWERS_MAX);
+    if (i == t->followers_count)
+        t->followers[t->followers_count++] = reader;
+    pthread_mutex_unlock(&t->lock);
+    return OK;
+}
+
+struct err log_follow(struct log_reader *reader, struct log_topic *topic, int partition)
+{
+    pthread_mutex_lock(&reader->log->lock);
+    struct err e = follow(reader, topic, partition);
+    pthread_mutex_unlock(&reader->log->lock);
+    return e;
+}
+
+static void unfollow(struct log_reader *reader, struct tail *t)
+{
+    pthread_mutex_lock(&t->lock);
+    for (int i = 0; i < t->followers_count; i++)
+        if (t->followers[i] == reader)
+            t->followers[i--] = t->followers[--t->followers_count];
+    pthread_mutex_unlock(&t->lock);
+}
+
+/* ---- private fetches ------------------------------------------------------------------------ */
+
+static struct fetch *fetch_of(struct log_reader *reader, struct log_topic *topic, int partition)
+{
+    for (size_t i = 0; i < reader->fetches_count; i++)
+        if (reader->fetches[i].topic == topic && reader->fetches[i].partition == partition)
+            return &reader->fetches[i];
+    return NULL;
+}
+
+static void fetch_stop(struct fetch *f)
+{
+    if (!f || f->next < 0)
+        return;
+    rd_kafka_consume_stop(f->handle, f->partition);
+    rd_kafka_topic_destroy(f->handle);
+    f->next = -1;
+}
+
+void log_unfollow(struct log_reader *reader, struct log_topic *topic, int partition)
+{
+    struct tail *t = atomic_load(&topic->tails[partition]);
+    if (t)
+        unfollow(reader, t);
+    fetch_stop(fetch_of(reader, topic, partition));
+}
+
+static struct err fetch_start(struct log_reader *reader, struct fetch *f, int64_t from)
+{
+    int64_t first, end;
+    if (!reader->client)
+        TRY(kafka_reader_client(reader->log, "2048", &reader->client));
+    TRY(log_ends(f->topic, f->partition, &first, &end));
+    if (from < first || from > end)
+        return FAIL(ERR_LOST, "offset is no longer in the log");
+    f->handle = rd_kafka_topic_new(reader->client, f->topic->name, NULL);
+    assert(f->handle);
+    if (rd_kafka_consume_start(f->handle, f->partition, from) != 0)
+        return kafka_fail("start of a fetch", rd_kafka_last_error());
+    f->next = from;
+    return OK;
+}
+
+static struct err fetch_at(struct log_reader *reader, struct log_topic *topic, int partition, int64_t from,
+                           struct fetch **ret_fetch)
+{
+    struct fetch *f = fetch_of(reader, topic, partition);
+    if (!f) {
+        reader->fetches = realloc(reader->fetches, (reader->fetches_count + 1) * sizeof *reader->fetches);
+        assert(reader->fetches);
+        f = &reader->fetches[reader->fetches_count++];
+        *f = (struct fetch){.topic = topic, .partition = partition, .next = -1};
+    }
+    if (f->next != from) {
+        fetch_stop(f);
+        TRY(fetch_start(reader, f, from));
+    }
+    *ret_fetch = f;
+    return OK;
+}
+
+static bool keep_message(const rd_kafka_message_t *m, struct arena *arena, struct log_record *record)
+{
+    struct text key = arena_copy(arena, (struct text){m->key, m->key_len});
+    struct text value = arena_copy(arena, (struct text){m->payload, m->len});
+    *record = (struct log_record){m->offset, key, value};
+    return key.at && value.at;
+}
+
+/* Copies what the fetch has into the arena; stops early, and rewinds the fetch, when the arena is full. */
+static struct err fetch_read(struct log_reader *reader, struct log_topic *topic, int partition, int64_t from,
+                             struct arena *arena, struct log_record *records, size_t max, size_t *ret_count)
+{
+    struct fetch *f;
+    size_t n = 0;
+    struct err e = OK;
+    TRY(fetch_at(reader, topic, partition, from, &f));
+    while (n < max && n < FETCH_BATCH) {
+        rd_kafka_message_t *m = rd_kafka_consume(f->handle, partition, n ? 0 : CATCH_UP_WAIT_MS);
+        if (!m)
+            break;
+        bool kept = !m->err && m->offset >= f->next && keep_message(m, arena, &records[n]);
+        bool stale = !m->err && m->offset < f->next;
+        if (m->err)
+            e = kafka_fail("fetch", m->err);
+        if (kept) {
+            f->next = m->offset + 1;
+            n++;
+        }
+        rd_kafka_message_destroy(m);
+        if (!kept && !stale) {
+            fetch_stop(f);
+            break;
+        }
+    }
+    if (n == 0 && e.code != ERR_OK)
+        return e;
+    *ret_count = n;
+    return OK;
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+struct err log_reader_open(struct log *log, struct log_reader **ret_reader)
+{
+    struct log_reader *reader = calloc(1, sizeof *reader);
+    if (!reader)
+        return FAIL(ERR_NOMEM, "reader");
+    pthread_condattr_t attr;
+    reader->log = log;
+    pthread_mutex_init(&reader->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&reader->news, &attr);
+    pthread_condattr_destroy(&attr);
+    *ret_reader = reader;
+    return OK;
+}
+
+void log_reader_close(struct log_reader *reader)
+{
+    if (!reader)
+        return;
+    for (int i = 0; i < reader->log->topics_count; i++)
+        for (int p = 0; p < reader->log->topics[i].partitions; p++)
+            log_unfollow(reader, &reader->log->topics[i], p);
+    if (reader->client)
+        rd_kafka_destroy(reader->client);
+    pthread_cond_destroy(&reader->news);
+    pthread_mutex_destroy(&reader->lock);
+    free(reader->fetches);
+    free(reader);
+}
+
+struct err log_read(struct log_reader *reader, struct log_topic *topic, int partition, int64_t from, struct arena *arena,
+                    struct log_record *records, size_t max, size_t *ret_count)
+{
+    struct tail *t = atomic_load(&topic->tails[partition]);
+    assert(t);
+    size_t n = 0;
+    pthread_mutex_lock(&t->lock);
+    bool behind = from < t->first;
+    while (!behind && n < max && from + (int64_t)n < t->next && ring_copy(t, from + (int64_t)n, arena, &records[n]))
+        n++;
+    bool crowded = !behind && n == 0 && max > 0 && from < t->next;
+    pthread_mutex_unlock(&t->lock);
+    assert(!crowded); /* the arena must hold at least one record */
+    if (behind)
+        return fetch_read(reader, topic, partition, from, arena, records, max, ret_count);
+    fetch_stop(fetch_of(reader, topic, partition));
+    *ret_count = n;
+    return OK;
+}
+
+void log_reader_poke(struct log_reader *reader)
+{
+    pthread_mutex_lock(&reader->lock);
+    if (!reader->woken) {
+        reader->woken = true;
+        pthread_cond_signal(&reader->news);
+    }
+    pthread_mutex_unlock(&reader->lock);
+}
+
+void log_wake(struct log_reader *reader)
+{
+    log_reader_poke(reader);
+}
+
+void log_wait(struct log_reader *reader, int timeout_ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += timeout_ms / 1000;
+    until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_mutex_lock(&reader->lock);
+    while (!reader->woken && pthread_cond_timedwait(&reader->news, &reader->lock, &until) != ETIMEDOUT)
+        ;
+    reader->woken = false;
+    pthread_mutex_unlock(&reader->lock);
+}
