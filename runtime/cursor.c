@@ -48,6 +48,28 @@ struct err cursor_resume(struct cursor *cursor, struct log_reader *reader, struc
     return OK;
 }
 
+struct err cursor_resume_at(struct cursor *cursor, struct log_reader *reader, struct log_topic *topic, int partition,
+                            int64_t offset)
+{
+    struct cursor c = {.topic = topic, .partition = partition, .next = offset, .done = offset};
+    struct mark mark;
+    TRY(log_follow(reader, topic, partition));
+    TRY(read_mark(&c, reader, offset, &mark));
+    if (mark.kind != RECORD_DECISION)
+        return FAIL(ERR_GAP, "position is not a decision");
+    c.judge = judge_before(&mark);
+    *cursor = c;
+    return OK;
+}
+
+struct err cursor_fetch(struct cursor *cursor, struct log_reader *reader, int64_t offset, struct arena *arena,
+                        struct decision *ret_decision)
+{
+    struct log_record record;
+    TRY(read_one(cursor, reader, offset, arena, &record));
+    return decision_decode(record.value, arena, ret_decision);
+}
+
 /* Judges from the last record's TAKEOVER to the end, without handing anything out. */
 static struct err skip_to(struct cursor *c, struct log_reader *reader, int64_t end)
 {
@@ -87,27 +109,42 @@ struct err cursor_from_end(struct cursor *cursor, struct log_reader *reader, str
     return OK;
 }
 
-/* One record: judged, and decoded when it is a valid decision. */
-static struct err take(struct cursor *c, const struct log_record *r, struct arena *arena, struct fact *fact, bool *ret_valid)
+static struct err take_decision(struct cursor *c, const struct log_record *r, struct arena *arena, struct fact *fact)
+{
+    TRY(decision_decode(r->value, arena, &fact->decision));
+    fact->offset = r->offset;
+    fact->partition = c->partition;
+    c->done = r->offset + 1;
+    return OK;
+}
+
+/* One record, judged; decoded when it is a valid decision. On an error nothing has moved. */
+static struct err take(struct cursor *c, const struct log_record *r, struct arena *arena, struct fact *fact,
+                       enum verdict *ret_verdict)
 {
     struct mark mark;
-    *ret_valid = false;
+    struct takeover takeover;
+    struct judge judge = c->judge;
     if (r->offset != c->next)
         return FAIL(ERR_LOST, "offsets of the log are not contiguous");
     TRY(mark_decode(r->value, &mark));
-    enum verdict verdict = log_judge(&c->judge, r->offset, &mark);
-    if (verdict == VERDICT_VALID) {
-        TRY(decision_decode(r->value, arena, &fact->decision));
-        fact->offset = r->offset;
-        fact->partition = c->partition;
-        c->done = r->offset + 1;
-        *ret_valid = true;
-    }
-    if (verdict == VERDICT_VOID)
+    enum verdict verdict = log_judge(&judge, r->offset, &mark);
+    switch (verdict) {
+    case VERDICT_VALID: TRY(take_decision(c, r, arena, fact)); break;
+    case VERDICT_TAKEOVER:
+        TRY(takeover_decode(r->value, &takeover));
+        c->nonce = takeover.nonce;
+        break;
+    case VERDICT_VOID:
         c->voids++;
-    else if (mark.commands_next > c->commands_next)
+        c->gaps += mark.epoch == judge.epoch;
+        break;
+    }
+    if (verdict != VERDICT_VOID && mark.commands_next > c->commands_next)
         c->commands_next = mark.commands_next;
+    c->judge = judge;
     c->next = r->offset + 1;
+    *ret_verdict = verdict;
     return OK;
 }
 
@@ -116,16 +153,20 @@ struct err cursor_read(struct cursor *cursor, struct log_reader *reader, struct 
 {
     struct log_record records[RECORDS_MAX];
     size_t n, valid = 0;
-    /* half of the arena for the bytes, half for what they decode to */
+    enum verdict verdict = VERDICT_VALID;
+    /* a third of the arena for the bytes, the rest for what they decode to */
     struct arena bytes = {arena->base, arena->used, arena->used + (arena->size - arena->used) / 3};
     assert(bytes.size - bytes.used >= PEEK_BYTES);
     TRY(log_read(reader, cursor->topic, cursor->partition, cursor->next, &bytes, records, max < RECORDS_MAX ? max : RECORDS_MAX,
                  &n));
     arena->used = bytes.used;
-    for (size_t i = 0; i < n; i++) {
-        bool is_valid;
-        TRY(take(cursor, &records[i], arena, &facts[valid], &is_valid));
-        valid += is_valid;
+    for (size_t i = 0; i < n && verdict != VERDICT_TAKEOVER; i++) {
+        struct err e = take(cursor, &records[i], arena, &facts[valid], &verdict);
+        if (e.code != ERR_OK && valid == 0)
+            return e;
+        if (e.code != ERR_OK)
+            break; /* the arena is full, or the record bad: met again, alone, by the next call */
+        valid += verdict == VERDICT_VALID;
     }
     *ret_count = valid;
     return OK;
