@@ -16,6 +16,7 @@ pg_make_home() {
     local home=$RUN/pg
     if [ "$(id -u)" -eq 0 ] && ! (as_postgres test -x "$RUN"); then
         home=/var/tmp/foldlog-pg-$(printf '%s' "$RUN" | sha256sum | cut -c 1-12)
+        rm -rf "$home" # of a run directory that was deleted
         ln -sfn "$home" "$RUN/pg"
     fi
     mkdir -p "$home"
@@ -34,10 +35,28 @@ pg_prepare() {
     (as_postgres touch "$data/ready")
 }
 
+pg_remove() {
+    [ ! -e "$RUN/pg" ] || rm -rf "$(realpath "$RUN/pg")"
+    rm -f "$RUN/pg"
+}
+
+# The lock of a killed server: its children leave a moment later, and where nobody reaps it, it stays
+# behind as a zombie, which PostgreSQL takes for alive. Nobody attached and nobody alive: no owner.
+pg_clear_lock() {
+    local lock pid
+    lock=$(realpath "$RUN/pg")/data/postmaster.pid
+    [ -f "$lock" ] || return 0
+    read -r pid <"$lock"
+    wait_until 10 pg_memory_free "$(awk 'NR == 7 { print $2 }' "$lock")" || return 0
+    process_start "$pid" >/dev/null || rm -f "$lock"
+}
+pg_memory_free() { awk -v id="$1" '$2 == id && $7 > 0 { used = 1 } END { exit used }' /proc/sysvipc/shm; }
+
 pg_start() {
+    pg_clear_lock
     start postgres bash -c "cd /; $(declare -f as_postgres)
         as_postgres \"\$@\"" postgres "$(pg_bin)/postgres" -D "$(realpath "$RUN/pg")/data" -p "$PG_PORT" \
         -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200
 }
 
-pg_answers() { "$(pg_bin)/pg_isready" -q -h 127.0.0.1 -p "$PG_PORT"; }
+pg_answers() { "$(pg_bin)/pg_isready" -q -h 127.0.0.1 -p "$PG_PORT" -U postgres -d postgres; }

@@ -22,8 +22,7 @@ tests_run() {
     RUN=$RUN/test # beside a system that is up, not in its way
     lock_run
     trap 'tests_end $?' EXIT
-    services_down # what a killed run left
-    find "$RUN" -mindepth 1 ! -name lock -delete
+    services_fresh
     ensure_packages
     build asan
     build release
@@ -44,7 +43,14 @@ tests_run() {
     exit $failed
 }
 
-# Every selected test of either build, as ctest's JSON.
+# Stops and forgets what an earlier run left.
+services_fresh() {
+    services_down
+    pg_remove
+    find "$RUN" -mindepth 1 ! -name lock -delete
+}
+
+# The selected tests, as ctest's JSON; both builds have the same.
 tests_selected() { ctest --test-dir build/release --show-only=json-v1 "$@"; }
 
 tests_preset() {
@@ -87,8 +93,7 @@ own_program() {
     RUN=$RUN/$name
     lock_run
     trap 'tests_end $?' EXIT
-    services_down
-    find "$RUN" -mindepth 1 ! -name lock -delete
+    services_fresh
     ensure_packages
     build release
     [ -x "$program" ] || die "this version has no $name program ($program)"
