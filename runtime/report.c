@@ -1,0 +1,70 @@
+/* JSON lines on stderr. */
+#include "runtime/report.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+enum { LINE_MAX_ = 2048, WORDS = 8, WORD_LEN = 200 };
+
+static char *word(void)
+{
+    static _Thread_local char words[WORDS][WORD_LEN];
+    static _Thread_local unsigned next;
+    return words[next++ % WORDS];
+}
+
+const char *report_number(int64_t value)
+{
+    char *w = word();
+    snprintf(w, WORD_LEN, "%lld", (long long)value);
+    return w;
+}
+
+const char *report_err(struct err e)
+{
+    char *w = word();
+    if (e.cause)
+        snprintf(w, WORD_LEN, "%s: %s (%d)", err_text(e), e.what ? e.what : "", e.cause);
+    else
+        snprintf(w, WORD_LEN, "%s: %s", err_text(e), e.what ? e.what : "");
+    return w;
+}
+
+/* Appends text as the inside of a JSON string; cuts what does not fit. */
+static size_t put(char *line, size_t used, const char *text)
+{
+    for (; *text && used < LINE_MAX_ - 16; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c == '"' || c == '\\')
+            line[used++] = '\\';
+        line[used++] = c < 0x20 ? ' ' : (char)c;
+    }
+    return used;
+}
+
+void report(enum report_level level, const char *fact, ...)
+{
+    static const char *const names[] = {"info", "warn", "error"};
+    char line[LINE_MAX_], when[32];
+    struct timespec t;
+    struct tm tm;
+    clock_gettime(CLOCK_REALTIME, &t);
+    gmtime_r(&t.tv_sec, &tm);
+    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &tm);
+    size_t used = (size_t)snprintf(line, sizeof line, "{\"at\":\"%s.%03ldZ\",\"level\":\"%s\",\"fact\":\"%s\"", when,
+                                   t.tv_nsec / 1000000, names[level], fact);
+    va_list args;
+    va_start(args, fact);
+    for (const char *name; (name = va_arg(args, const char *)) != NULL && used < LINE_MAX_ - 64;) {
+        const char *value = va_arg(args, const char *);
+        used += (size_t)snprintf(line + used, sizeof line - used, ",\"%s\":\"", name);
+        used = put(line, used, value ? value : "");
+        line[used++] = '"';
+    }
+    va_end(args);
+    line[used++] = '}';
+    line[used++] = '\n';
+    fwrite(line, 1, used, stderr); /* stderr is unbuffered: one write, one line */
+}

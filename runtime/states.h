@@ -1,0 +1,23 @@
+/* The states of the aggregates (or sagas) of one partition, by id. Single thread. */
+#ifndef RUNTIME_STATES_H
+#define RUNTIME_STATES_H
+
+#include <stdint.h>
+
+#include "core/text.h"
+
+struct state {
+    int64_t version; /* number of its events so far */
+    void *data;      /* state_size bytes, zeroed at first */
+};
+
+struct states; /* opaque */
+
+/* finish: frees what evolve allocated in a state's data; may be NULL. */
+struct states *states_create(size_t state_size, void (*finish)(void *data));
+void states_destroy(struct states *states);
+/* Found, or made: version 0 and zeroed. The address stays until states_destroy. */
+struct state *states_at(struct states *states, struct text key);
+size_t states_count(const struct states *states);
+
+#endif
