@@ -13,6 +13,7 @@ enum err_class {
     ERR_CLASS_FATAL,  /* this process must stop */
 };
 
+// clang-format off
 /*    code              class   text */
 #define ERR_MAP(X)                                             \
     X(ERR_OK,           NONE,   "ok")                          \
@@ -38,6 +39,7 @@ enum err_code {
 #undef X
     ERR_CODES
 };
+// clang-format on
 
 struct err {
     enum err_code code;

@@ -5,6 +5,7 @@
 
 #include "core/text.h"
 
+// clang-format off
 /*    name                   code (problem type)        HTTP  final  title */
 #define PROBLEM_MAP(X)                                                                            \
     X(NONE,                  "about:blank",             200, false, "No problem")                 \
@@ -44,6 +45,7 @@ enum problem {
 #undef X
     PROBLEMS
 };
+// clang-format on
 
 struct problem_row {
     const char *code;
