@@ -44,7 +44,9 @@ struct column {
 #define KEY_COLUMN(row, kind_, name_) \
     {.name = #name_, .kind = COLUMN_##kind_, .key = true, .offset = offsetof(struct row, name_), .size = sizeof(((struct row *)0)->name_)}
 
-enum row_fate { ROW_KEEP, ROW_REMOVE };
+/* GAP: the event does not follow what the row has seen (its version is not the row's + 1): the runtime halts this
+ * projection loudly and writes nothing. */
+enum row_fate { ROW_KEEP, ROW_REMOVE, ROW_GAP };
 
 struct projection {
     const char *name;    /* orders: the view's name */
@@ -56,6 +58,7 @@ struct projection {
     size_t columns_count;
     size_t row_size;
     const char *const *indexes; /* column lists, such as "customer_id, placed_at"; NULL-terminated or NULL */
+    const char *shown;          /* SQL condition of the view, for rows that only half exist yet; NULL: all rows */
 
     /* Writes the key columns of every row this event touches into zeroed rows of row_size each; returns how many,
      * at most PROJECTION_KEYS_MAX; 0 = the event does not concern it. */
