@@ -17,7 +17,7 @@ lint_run() {
     purity_run || failed+=(purity)
     # Only what is compiled; generated code is not read by people.
     jq -r '.[].file' build/dev/compile_commands.json | grep -v "^$ROOT/build/" | sort -u |
-        xargs -r -d '\n' -n 4 -P "$(nproc)" clang-tidy-14 -p build/dev --quiet 2>/dev/null ||
+        xargs -r -d '\n' -n 4 -P "$(nproc)" clang-tidy-14 -p build/dev --quiet 2> >(grep -Ev '^[0-9]+ warnings|^Suppressed|^Use -header' >&2) ||
         failed+=(clang-tidy)
     [ ${#failed[@]} -eq 0 ] || die "lint: ${failed[*]}"
     say "lint: clean"
