@@ -492,8 +492,10 @@ def audit(name, ledger):
 def test_ledger(box):
     ledger = box.ledger()
     listed = {c["idempotency_key"]: c["id"] for c in ledger["charges"]}
-    same("the ledger holds every charge that was answered, and the two whose answer was lost",
-         listed, {**box.made, "o1": listed.get("o1"), "w2": listed.get("w2")})
+    same("the ledger holds every charge that was answered", sorted(box.made.items() - listed.items()),
+         [])
+    same("and besides only the two whose answer was lost", sorted(listed.keys() - box.made.keys()),
+         ["o1", "w2"])
     charge = ledger["charges"][0]
     same("a charge in the ledger", sorted(charge), sorted([
         "id", "reference", "amount", "currency", "status", "captured", "refunded", "voided",
@@ -666,9 +668,10 @@ def test_keep_alive(box):
     for key in ("v1", "v1", "v 2", "v3"):
         body = json.dumps({"amount": 1, "currency": "EUR", "reference": "r"})
         connection.request("POST", "/charges", body, {"Idempotency-Key": key})
-        response = connection.getresponse()
-        response.read()
-        statuses.append((response.status, connection.sock is not None
+        answer = Answer(connection.getresponse())
+        if answer.status == 201:
+            box.made[key] = answer.body["id"]
+        statuses.append((answer.status, connection.sock is not None
                          and connection.sock.getsockname() == local))
     connection.close()
     same("one connection serves many calls", statuses,
