@@ -492,8 +492,8 @@ def audit(name, ledger):
 def test_ledger(box):
     ledger = box.ledger()
     listed = {c["idempotency_key"]: c["id"] for c in ledger["charges"]}
-    same("the ledger holds every charge that was answered", sorted(box.made.items() - listed.items()),
-         [])
+    same("the ledger holds every charge that was answered",
+         sorted(box.made.items() - listed.items()), [])
     same("and besides only the two whose answer was lost", sorted(listed.keys() - box.made.keys()),
          ["o1", "w2"])
     charge = ledger["charges"][0]
