@@ -43,6 +43,7 @@ wait_until() {
 process_start() {
     local stat
     read -r stat 2>/dev/null <"/proc/$1/stat" || return 1
+    # shellcheck disable=SC2086
     set -- ${stat##*) } # fields from 3 on: the second, a name, may hold anything
     [ "$1" != Z ] && printf '%s' "${20}"
 }
