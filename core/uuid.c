@@ -26,7 +26,7 @@ static int nibble(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-bool uuid_parse(struct text text, struct uuid *ret_id)
+bool uuid_read(struct text text, struct uuid *ret_id)
 {
     struct uuid id;
     if (text.len != UUID_TEXT_LEN)

@@ -15,7 +15,7 @@ struct uuid {
 /* Lower case, NUL-terminated. */
 void uuid_format(struct uuid id, char out[UUID_TEXT_LEN + 1]);
 /* Any case; false and *ret_id untouched when it is not one. */
-bool uuid_parse(struct text text, struct uuid *ret_id);
+bool uuid_read(struct text text, struct uuid *ret_id);
 /* Version 5: the same namespace and name give the same id, for ever. */
 struct uuid uuid_derive(struct uuid space, struct text name);
 /* Version 5 over the parts, each with its length, so that no two lists meet. At most 8 KiB in all. */

@@ -111,6 +111,12 @@ struct state *states_at(struct states *s, struct text key)
     return &s->slots[i]->state;
 }
 
+struct state *states_find(const struct states *s, struct text key)
+{
+    struct node *node = s->slots[probe(s, hash(key), key)];
+    return node ? &node->state : NULL;
+}
+
 size_t states_count(const struct states *s)
 {
     return s->count;

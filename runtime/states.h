@@ -18,6 +18,8 @@ struct states *states_create(size_t state_size, void (*finish)(void *data));
 void states_destroy(struct states *states);
 /* Found, or made: version 0 and zeroed. The address stays until states_destroy. */
 struct state *states_at(struct states *states, struct text key);
+/* NULL when there is none. */
+struct state *states_find(const struct states *states, struct text key);
 size_t states_count(const struct states *states);
 
 #endif

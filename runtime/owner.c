@@ -1,0 +1,278 @@
+/* Takes over, appends, reads back, gives up: docs/protocol.md rules 3, 4 and 6. */
+#include "runtime/owner.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "runtime/clock.h"
+#include "runtime/report.h"
+
+enum { FACTS_MAX = 128, ARENA_BYTES = 2 * UNIT_ARENA_BYTES, FULL_WAIT_MS = 5 };
+
+static uint64_t tag_of(const struct owner *o)
+{
+    return (uint64_t)o->slot << 32 | o->generation;
+}
+
+uint32_t owner_slot_of(uint64_t tag)
+{
+    return (uint32_t)(tag >> 32);
+}
+
+void owner_depose(struct owner *o, struct err why)
+{
+    if (o->state != OWNER_ACTIVE && o->state != OWNER_IDLE)
+        return;
+    int wait = o->retake_ms ? o->retake_ms : OWNER_RETAKE_MIN_MS;
+    o->retake_ms = wait * 2 < OWNER_RETAKE_MAX_MS ? wait * 2 : OWNER_RETAKE_MAX_MS;
+    o->retake_at_ms = clock_monotonic_ms() + wait + (int64_t)(random_u64() % (uint64_t)wait);
+    o->state = OWNER_DEPOSED;
+    o->why = why;
+    o->depositions++;
+    report(REPORT_WARN, "deposed", "topic", log_topic_name(o->log), "partition", report_number(o->partition), "why",
+           report_err(why), "again_in_ms", report_number(o->retake_at_ms - clock_monotonic_ms()), NULL);
+}
+
+void owner_halt(struct owner *o, struct err why)
+{
+    o->state = OWNER_HALTED;
+    o->why = why;
+    report(REPORT_ERROR, "partition_halted", "topic", log_topic_name(o->log), "partition", report_number(o->partition),
+           "offset", report_number(o->tail.next), "commands_next", report_number(o->commands_next), "why", report_err(why),
+           NULL);
+}
+
+/* ---- positions ------------------------------------------------------------------------------ */
+
+static struct owner_source *source_named(struct owner *o, const struct input *input)
+{
+    for (size_t i = 0; i < o->sources_count; i++)
+        if (o->sources[i].partition == input->partition && text_is(input->topic, log_topic_name(o->sources[i].topic)))
+            return &o->sources[i];
+    return NULL;
+}
+
+/* Never backwards: a shared cursor may have been set back for another shard when positions are written. */
+static void raise_source(struct owner *o, const struct input *input, int32_t index)
+{
+    struct owner_source *s = source_named(o, input);
+    if (s && (input->offset > s->offset || (input->offset == s->offset && index > s->index))) {
+        s->offset = input->offset;
+        s->index = index;
+    }
+}
+
+bool owner_wants(const struct owner *o, size_t source, int64_t offset, int32_t index)
+{
+    const struct owner_source *s = &o->sources[source];
+    return offset > s->offset || (offset == s->offset && index >= s->index);
+}
+
+/* What this decision says about how far the inputs have been decided. */
+static void note(struct owner *o, const struct decision *d)
+{
+    raise_source(o, &d->input, d->input.index + 1);
+    for (size_t i = 0; i < d->positions_count; i++)
+        raise_source(o, &d->positions[i], d->positions[i].index);
+    if (d->mark.commands_next > o->commands_next)
+        o->commands_next = d->mark.commands_next;
+}
+
+/* ---- taking over ---------------------------------------------------------------------------- */
+
+static struct err append(struct owner *o, struct text key, struct text value)
+{
+    struct err e;
+    while ((e = producer_append(o->producer, o->log, o->partition, key, value, tag_of(o))).code == ERR_FULL) {
+        producer_poll(o->producer, FULL_WAIT_MS);
+        if (o->append_failed)
+            return FAIL(ERR_DEPOSED, "append failed");
+    }
+    return e;
+}
+
+static struct err announce(struct owner *o, struct arena *arena)
+{
+    o->nonce = random_uuid();
+    struct takeover t = {.mark = {.kind = RECORD_TAKEOVER, .epoch = -1, .commands_next = o->commands_next},
+                         .nonce = o->nonce,
+                         .instance = text_of(o->instance),
+                         .at = clock_now_us()};
+    struct text value = takeover_encode(&t, arena);
+    assert(value.at);
+    return append(o, TEXT(""), value);
+}
+
+/* Reads and folds one batch. */
+static struct err fold_batch(struct owner *o, owner_fold fold, void *context, struct arena *arena, size_t *ret_count)
+{
+    struct fact facts[FACTS_MAX];
+    arena_reset(arena);
+    TRY(cursor_read(&o->tail, o->reader, arena, facts, FACTS_MAX, ret_count));
+    for (size_t i = 0; i < *ret_count; i++) {
+        note(o, &facts[i].decision);
+        TRY(fold(context, &facts[i]));
+    }
+    return OK;
+}
+
+static struct err fold_to(struct owner *o, int64_t end, owner_fold fold, void *context, struct arena *arena)
+{
+    int64_t moved_at_ms = clock_monotonic_ms(), at = o->tail.next;
+    while (o->tail.next < end) {
+        size_t n;
+        TRY(fold_batch(o, fold, context, arena, &n));
+        if (atomic_load(o->stop))
+            return FAIL(ERR_STOPPING, "takeover");
+        if (o->tail.next > at) {
+            at = o->tail.next;
+            moved_at_ms = clock_monotonic_ms();
+        }
+        if (clock_monotonic_ms() - moved_at_ms > OWNER_TAKEOVER_STALL_MS)
+            return FAIL(ERR_TIMEOUT, "takeover makes no progress");
+    }
+    return OK;
+}
+
+/* Folds on until the own TAKEOVER is read back: its offset is the epoch. */
+static struct err fold_to_own(struct owner *o, owner_fold fold, void *context, struct arena *arena)
+{
+    int64_t began_ms = clock_monotonic_ms();
+    while (!uuid_equal(o->tail.nonce, o->nonce)) {
+        size_t n;
+        int64_t at = o->tail.next;
+        TRY(fold_batch(o, fold, context, arena, &n));
+        if (o->tail.next > at)
+            continue;
+        producer_poll(o->producer, 0);
+        if (o->append_failed)
+            return FAIL(ERR_DEPOSED, "append of the takeover failed");
+        if (atomic_load(o->stop))
+            return FAIL(ERR_STOPPING, "takeover");
+        if (clock_monotonic_ms() - began_ms > OWNER_TAKEOVER_SEEN_MS)
+            return FAIL(ERR_TIMEOUT, "own takeover does not appear");
+        log_wait(o->reader, 20);
+    }
+    o->epoch = o->tail.judge.epoch;
+    o->number = 0;
+    return OK;
+}
+
+static void forget(struct owner *o)
+{
+    o->state = OWNER_IDLE;
+    o->generation++;
+    o->append_failed = false;
+    o->commands_next = 0;
+    for (size_t i = 0; i < o->sources_count; i++) {
+        o->sources[i].offset = 0;
+        o->sources[i].index = 0;
+    }
+}
+
+static struct err take_over(struct owner *o, owner_fold fold, void *context, struct arena *arena)
+{
+    int64_t first, end;
+    forget(o);
+    TRY(log_ends(o->log, o->partition, &first, &end));
+    if (first > 0)
+        return FAIL(ERR_LOST, "the log does not begin at 0: it must be kept for ever");
+    TRY(cursor_resume(&o->tail, o->reader, o->log, o->partition, 0));
+    TRY(fold_to(o, end, fold, context, arena));
+    arena_reset(arena);
+    TRY(announce(o, arena));
+    TRY(fold_to_own(o, fold, context, arena));
+    TRY(log_ends(o->commands, o->partition, &first, &end));
+    if (o->commands_next < first || o->commands_next > end)
+        return FAIL(ERR_LOST, "next command lies outside its topic");
+    return OK;
+}
+
+struct err owner_take_over(struct owner *o, owner_fold fold, void *context)
+{
+    int64_t began_ms = clock_monotonic_ms();
+    struct arena arena = {.base = aligned_alloc(16, ARENA_BYTES), .size = ARENA_BYTES};
+    assert(arena.base);
+    struct err e = take_over(o, fold, context, &arena);
+    free(arena.base);
+    if (e.code != ERR_OK)
+        return e;
+    o->state = OWNER_ACTIVE;
+    o->takeovers++;
+    report(REPORT_INFO, "took_over", "topic", log_topic_name(o->log), "partition", report_number(o->partition), "epoch",
+           report_number(o->epoch), "commands_next", report_number(o->commands_next), "ms",
+           report_number(clock_monotonic_ms() - began_ms), NULL);
+    return OK;
+}
+
+/* ---- owning --------------------------------------------------------------------------------- */
+
+struct err owner_append(struct owner *o, struct decision *d, struct arena *arena)
+{
+    assert(o->state == OWNER_ACTIVE);
+    if (d->input.topic.at && text_is(d->input.topic, log_topic_name(o->commands)))
+        o->commands_next = d->input.offset + 1;
+    d->mark = (struct mark){.kind = RECORD_DECISION, .epoch = o->epoch, .number = o->number + 1,
+                            .commands_next = o->commands_next};
+    struct text value = decision_encode(d, arena);
+    assert(value.at);
+    TRY(append(o, d->target, value));
+    o->number++;
+    note(o, d);
+    return OK;
+}
+
+uint64_t owner_unsettled(const struct owner *o)
+{
+    return o->number - (o->tail.judge.epoch == o->epoch ? o->tail.judge.number : 0);
+}
+
+void owner_watch(struct owner *o, owner_fold settled, void *context, struct arena *arena)
+{
+    struct fact facts[FACTS_MAX];
+    size_t n = 1;
+    int64_t at = -1;
+    while (o->state == OWNER_ACTIVE && o->tail.next > at) {
+        at = o->tail.next;
+        uint64_t gaps = o->tail.gaps;
+        arena_reset(arena);
+        struct err e = cursor_read(&o->tail, o->reader, arena, facts, FACTS_MAX, &n);
+        for (size_t i = 0; e.code == ERR_OK && i < n && o->tail.judge.epoch == o->epoch; i++)
+            e = settled(context, &facts[i]);
+        if (e.code != ERR_OK)
+            owner_depose(o, e);
+        else if (o->tail.judge.epoch != o->epoch)
+            owner_depose(o, FAIL(ERR_DEPOSED, "another owner announced itself"));
+        else if (o->tail.gaps != gaps)
+            owner_depose(o, FAIL(ERR_DEPOSED, "an own decision is void"));
+        if (n > 0)
+            o->retake_ms = 0;
+    }
+    if (o->state == OWNER_ACTIVE && o->append_failed)
+        owner_depose(o, FAIL(ERR_DEPOSED, "an append failed"));
+}
+
+static struct err nothing_settles(void *context, const struct fact *fact)
+{
+    (void)context;
+    (void)fact;
+    return FAIL(ERR_GAP, "a decision while renewing");
+}
+
+struct err owner_renew(struct owner *o)
+{
+    assert(o->state == OWNER_ACTIVE && owner_unsettled(o) == 0);
+    struct arena arena = {.base = aligned_alloc(16, ARENA_BYTES), .size = ARENA_BYTES};
+    assert(arena.base);
+    struct err e = announce(o, &arena);
+    if (e.code == ERR_OK)
+        e = fold_to_own(o, nothing_settles, NULL, &arena);
+    free(arena.base);
+    return e;
+}
+
+void owner_reported(struct owner *o, uint64_t tag, struct err err)
+{
+    if (err.code != ERR_OK && tag == tag_of(o))
+        o->append_failed = true;
+}

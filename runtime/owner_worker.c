@@ -1,0 +1,547 @@
+/* Reads top to bottom as the steps of one round: membership, takeovers, inputs, timers, reading back. */
+#include "runtime/owner_worker.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/partition.h"
+#include "runtime/clock.h"
+#include "runtime/report.h"
+
+enum { FACTS_MAX = 64, ARENA_BYTES = 3 * UNIT_ARENA_BYTES, FLUSH_STEP_MS = 10 };
+
+/* One partition of a foreign log, read once for all shards. */
+struct pull {
+    const struct service *from;
+    struct log_topic *topic;
+    struct cursor cursor;
+    bool open;
+    int64_t barrier; /* timers wait until the cursor has come this far */
+};
+
+struct worker {
+    const struct owner_worker_options *options;
+    struct log_reader *reader;
+    struct log_producer *producer;
+    struct log_group *group;
+    struct shard *shards; /* one per (service, partition) that could be ours */
+    size_t shards_count;
+    struct pull pulls[OWNER_SOURCES_MAX];
+    size_t pulls_count;
+    struct arena batch; /* facts of a pull */
+    struct arena unit;  /* one decision */
+    bool barrier_due;   /* take the ends of the sources before the next timer */
+    int64_t round_ms;   /* when the last round began */
+    uint64_t foreign;   /* facts read since positions were last written */
+    int64_t positions_ms;
+};
+
+/* ---- setting up ----------------------------------------------------------------------------- */
+
+static void on_report(void *context, uint64_t tag, int64_t offset, struct err err)
+{
+    struct worker *w = context;
+    (void)offset;
+    uint32_t slot = owner_slot_of(tag);
+    if (slot < w->shards_count)
+        owner_reported(&w->shards[slot].owner, tag, err);
+}
+
+static struct err topic_of(struct worker *w, const char *service, const char *suffix, struct log_topic **ret_topic)
+{
+    char name[TOPIC_LEN_MAX];
+    snprintf(name, sizeof name, "%s.%s", service, suffix);
+    struct err e = log_topic(w->options->log, name, ret_topic);
+    if (e.code != ERR_OK)
+        report(REPORT_ERROR, "topic_missing", "topic", name, "why", report_err(e), NULL);
+    return e;
+}
+
+static struct err add_pulls(struct worker *w, const char *service)
+{
+    struct log_topic *topic;
+    for (size_t i = 0; i < w->pulls_count; i++)
+        if (strcmp(w->pulls[i].from->name, service) == 0)
+            return OK;
+    TRY(topic_of(w, service, "log", &topic));
+    for (int p = 0; p < log_topic_partitions(topic); p++) {
+        assert(w->pulls_count < OWNER_SOURCES_MAX);
+        struct pull *pull = &w->pulls[w->pulls_count++];
+        *pull = (struct pull){.from = service_find(w->options->all, text_of(service)), .topic = topic};
+        pull->cursor.partition = p;
+        assert(pull->from);
+    }
+    return OK;
+}
+
+/* A saga reads the services it names; an aggregate reads every saga that may send it commands. */
+static struct err add_sources(struct worker *w, const struct service *s)
+{
+    if (s->saga) {
+        for (const char *const *source = s->saga->sources; *source; source++)
+            TRY(add_pulls(w, *source));
+        return OK;
+    }
+    for (size_t i = 0; i < w->options->all->count; i++)
+        if (w->options->all->at[i].saga)
+            TRY(add_pulls(w, w->options->all->at[i].name));
+    return OK;
+}
+
+static struct err add_shards(struct worker *w, const struct service *s)
+{
+    struct log_topic *commands, *log, *dead;
+    TRY(topic_of(w, s->name, "commands", &commands));
+    TRY(topic_of(w, s->name, "log", &log));
+    TRY(topic_of(w, s->name, "deadletters", &dead));
+    if (log_topic_partitions(commands) != log_topic_partitions(log))
+        return FAIL(ERR_CONFIG, "commands and log must have the same partitions");
+    for (int p = 0; p < log_topic_partitions(log); p++) {
+        assert(w->shards_count < OWNER_SHARDS_MAX);
+        uint32_t slot = (uint32_t)w->shards_count++;
+        w->shards[slot] = (struct shard){
+            .service = s,
+            .services = w->options->all,
+            .limits = w->options->limits,
+            .dead_letters = dead,
+            .owner = {.log = log, .commands = commands, .partition = p, .reader = w->reader, .producer = w->producer,
+                      .stop = w->options->stop, .instance = log_instance(w->options->log), .slot = slot},
+        };
+    }
+    return OK;
+}
+
+/* Every shard keeps a position for every pulled partition, in the order of w->pulls. */
+static void give_sources(struct worker *w)
+{
+    for (size_t i = 0; i < w->shards_count; i++) {
+        struct owner *o = &w->shards[i].owner;
+        o->sources_count = w->pulls_count;
+        for (size_t k = 0; k < w->pulls_count; k++)
+            o->sources[k] = (struct owner_source){.topic = w->pulls[k].topic, .partition = w->pulls[k].cursor.partition};
+    }
+}
+
+static struct err join(struct worker *w)
+{
+    struct log_topic *topics[OWNER_SHARDS_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < w->shards_count; i++)
+        if (w->shards[i].owner.partition == 0)
+            topics[n++] = w->shards[i].owner.commands;
+    return group_open(w->options->log, w->options->group, topics, n, w->reader, &w->group);
+}
+
+static struct err set_up(struct worker *w)
+{
+    w->shards = calloc(OWNER_SHARDS_MAX, sizeof *w->shards);
+    w->batch = (struct arena){.base = aligned_alloc(16, ARENA_BYTES), .size = ARENA_BYTES};
+    w->unit = (struct arena){.base = aligned_alloc(16, ARENA_BYTES), .size = ARENA_BYTES};
+    if (!w->shards || !w->batch.base || !w->unit.base)
+        return FAIL(ERR_NOMEM, "worker");
+    TRY(log_reader_open(w->options->log, &w->reader));
+    TRY(producer_open(w->options->log, on_report, w, w->reader, &w->producer));
+    for (const struct service *const *s = w->options->services; *s; s++) {
+        TRY(add_shards(w, *s));
+        TRY(add_sources(w, *s));
+    }
+    give_sources(w);
+    return join(w);
+}
+
+static void tear_down(struct worker *w)
+{
+    group_close(w->group);
+    producer_close(w->producer);
+    for (size_t i = 0; i < w->shards_count; i++)
+        shard_finish(&w->shards[i]);
+    log_reader_close(w->reader);
+    free(w->shards);
+    free(w->batch.base);
+    free(w->unit.base);
+}
+
+/* ---- 1. membership -------------------------------------------------------------------------- */
+
+static bool owns(const struct log_partition *owned, size_t count, const struct owner *o)
+{
+    for (size_t i = 0; i < count; i++)
+        if (owned[i].topic == o->commands && owned[i].partition == o->partition)
+            return true;
+    return false;
+}
+
+static void release(struct worker *w, struct shard *s)
+{
+    log_unfollow(w->reader, s->owner.commands, s->owner.partition);
+    shard_finish(s);
+    if (s->owner.state != OWNER_HALTED)
+        s->owner.state = OWNER_IDLE;
+}
+
+/* What stays ours keeps its memory: the log itself says whether somebody else came in between. */
+static void take_membership(struct worker *w)
+{
+    const struct log_partition *owned;
+    size_t count;
+    enum group_event event = group_poll(w->group, &owned, &count);
+    if (event == GROUP_NOTHING)
+        return;
+    atomic_store(&w->options->status->seated, true);
+    for (size_t i = 0; i < w->shards_count; i++) {
+        struct shard *s = &w->shards[i];
+        bool before = s->assigned;
+        s->assigned = event == GROUP_ASSIGNED && owns(owned, count, &s->owner);
+        s->rewind = s->rewind || (s->assigned && !before); /* the shared cursors went on without it */
+        if (event == GROUP_ASSIGNED && !s->assigned)
+            release(w, s);
+    }
+}
+
+/* ---- 2. takeovers --------------------------------------------------------------------------- */
+
+/* The shared cursor goes back to where this shard must go on. */
+static struct err rewind_pull(struct worker *w, struct pull *pull, const struct owner_source *from)
+{
+    int partition = pull->cursor.partition;
+    if (pull->open && from->offset >= pull->cursor.next)
+        return OK;
+    pull->open = true;
+    if (from->index > 0)
+        return cursor_resume_at(&pull->cursor, w->reader, pull->topic, partition, from->offset);
+    return cursor_resume(&pull->cursor, w->reader, pull->topic, partition, from->offset);
+}
+
+static struct err rewind_pulls(struct worker *w, const struct shard *s)
+{
+    for (size_t k = 0; k < w->pulls_count; k++) {
+        struct err e = rewind_pull(w, &w->pulls[k], &s->owner.sources[k]);
+        if (e.code != ERR_OK) {
+            w->pulls[k].open = false;
+            w->pulls[k].cursor.next = 0;
+            return e;
+        }
+    }
+    return OK;
+}
+
+static void fail(struct shard *s, struct err e)
+{
+    if (err_class(e) == ERR_CLASS_HALT)
+        owner_halt(&s->owner, e);
+    else
+        owner_depose(&s->owner, e);
+}
+
+static void take_over(struct worker *w, struct shard *s)
+{
+    struct err e = log_follow(w->reader, s->owner.commands, s->owner.partition);
+    if (e.code == ERR_OK)
+        e = shard_take_over(s);
+    if (e.code == ERR_OK)
+        e = rewind_pulls(w, s);
+    s->rewind = false;
+    if (e.code != ERR_OK && e.code != ERR_STOPPING)
+        fail(s, e);
+    w->barrier_due = true;
+    atomic_fetch_add(&w->options->status->takeovers, 1);
+}
+
+static bool active(const struct shard *s)
+{
+    return s->assigned && s->owner.state == OWNER_ACTIVE;
+}
+
+/* It kept its memory while the group was rebalancing. */
+static void catch_up(struct worker *w, struct shard *s)
+{
+    struct err e = rewind_pulls(w, s);
+    s->rewind = false;
+    if (e.code != ERR_OK)
+        fail(s, e);
+}
+
+static void take_overs(struct worker *w)
+{
+    for (size_t i = 0; i < w->shards_count && !atomic_load(w->options->stop); i++) {
+        struct shard *s = &w->shards[i];
+        bool due = s->owner.state == OWNER_IDLE ||
+                   (s->owner.state == OWNER_DEPOSED && clock_monotonic_ms() >= s->owner.retake_at_ms);
+        if (s->assigned && due)
+            take_over(w, s);
+        else if (active(s) && s->rewind)
+            catch_up(w, s);
+    }
+}
+
+/* ---- 3. inputs ------------------------------------------------------------------------------ */
+
+static struct arena *unit(struct worker *w)
+{
+    arena_reset(&w->unit);
+    return &w->unit;
+}
+
+static size_t decide_commands(struct worker *w, struct shard *s)
+{
+    struct log_record records[OWNER_BATCH];
+    size_t n, i;
+    if (!active(s))
+        return 0;
+    arena_reset(&w->batch);
+    struct err e = log_read(w->reader, s->owner.commands, s->owner.partition, s->owner.commands_next, &w->batch, records,
+                            OWNER_BATCH, &n);
+    for (i = 0; e.code == ERR_OK && i < n && s->owner.state == OWNER_ACTIVE; i++)
+        e = records[i].offset == s->owner.commands_next ? shard_command_record(s, &records[i], unit(w))
+                                                        : FAIL(ERR_LOST, "commands were deleted before they were decided");
+    if (e.code != ERR_OK)
+        fail(s, e);
+    return i;
+}
+
+static struct shard *shard_of(struct worker *w, struct text service, struct text key)
+{
+    for (size_t i = 0; i < w->shards_count; i++) {
+        struct shard *s = &w->shards[i];
+        if (s->owner.partition == 0 && text_is(service, s->service->name))
+            return s + partition_of(key, log_topic_partitions(s->owner.log));
+    }
+    return NULL;
+}
+
+static void decide_one(struct worker *w, size_t source, const struct fact *fact, const struct command *command,
+                       int32_t index, struct shard *s)
+{
+    const struct pull *pull = &w->pulls[source];
+    const struct input input = {text_of(log_topic_name(pull->topic)), fact->partition, index, fact->offset};
+    if (!active(s) || !owner_wants(&s->owner, source, fact->offset, index))
+        return;
+    struct err e = command ? shard_command(s, command, &input, unit(w)) : shard_fact(s, pull->from, fact, &input, unit(w));
+    if (e.code != ERR_OK)
+        fail(s, e);
+}
+
+/* Which saga instance, if any, a foreign decision is an input of: a pure function of the record. */
+static bool concerns_saga(const struct decision *d)
+{
+    return !uuid_is_nil(d->saga) && !d->replayed && d->outcome != OUTCOME_POSITION;
+}
+
+static void feed_sagas(struct worker *w, size_t source, const struct fact *fact)
+{
+    char key[UUID_TEXT_LEN + 1];
+    if (!concerns_saga(&fact->decision))
+        return;
+    uuid_format(fact->decision.saga, key);
+    for (size_t i = 0; i < w->shards_count; i++) {
+        struct shard *s = &w->shards[i];
+        if (s->owner.partition != 0 || !s->service->saga)
+            continue;
+        s += partition_of((struct text){key, UUID_TEXT_LEN}, log_topic_partitions(s->owner.log));
+        decide_one(w, source, fact, NULL, 0, s);
+    }
+}
+
+static void feed_aggregates(struct worker *w, size_t source, const struct fact *fact)
+{
+    for (size_t i = 0; i < fact->decision.commands_count; i++) {
+        const struct command *c = &fact->decision.commands[i];
+        struct shard *s = shard_of(w, c->service, c->target);
+        if (s)
+            decide_one(w, source, fact, c, (int32_t)i, s);
+    }
+}
+
+static size_t read_pull(struct worker *w, size_t source)
+{
+    struct pull *pull = &w->pulls[source];
+    struct fact facts[FACTS_MAX];
+    size_t n;
+    if (!pull->open)
+        return 0;
+    arena_reset(&w->batch);
+    struct err e = cursor_read(&pull->cursor, w->reader, &w->batch, facts, FACTS_MAX, &n);
+    if (e.code != ERR_OK) {
+        for (size_t i = 0; i < w->shards_count; i++)
+            if (active(&w->shards[i]))
+                fail(&w->shards[i], e);
+        return 0;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (pull->from->saga)
+            feed_aggregates(w, source, &facts[i]);
+        else
+            feed_sagas(w, source, &facts[i]);
+    }
+    w->foreign += n;
+    return n;
+}
+
+/* ---- 4. timers and positions ---------------------------------------------------------------- */
+
+/* An outage must not compensate healthy orders: after a takeover or a stall the inputs are read first. */
+static bool timers_may_fire(struct worker *w)
+{
+    for (size_t k = 0; w->barrier_due && k < w->pulls_count; k++) {
+        int64_t first;
+        if (log_ends(w->pulls[k].topic, w->pulls[k].cursor.partition, &first, &w->pulls[k].barrier).code != ERR_OK)
+            return false;
+    }
+    w->barrier_due = false;
+    for (size_t k = 0; k < w->pulls_count; k++)
+        if (!w->pulls[k].open || w->pulls[k].cursor.next < w->pulls[k].barrier)
+            return false;
+    return true;
+}
+
+static size_t fire_timers(struct worker *w, struct shard *s)
+{
+    const struct timer *first = active(s) ? timers_first(&s->timers) : NULL;
+    size_t fired = 0;
+    bool more = first && first->due <= clock_now_us() && timers_may_fire(w);
+    while (more && fired < OWNER_BATCH && s->owner.state == OWNER_ACTIVE) {
+        struct err e = shard_timer(s, unit(w), &more);
+        if (e.code != ERR_OK)
+            fail(s, e);
+        fired += more;
+    }
+    return fired;
+}
+
+static void write_positions(struct worker *w)
+{
+    int64_t now = clock_monotonic_ms();
+    bool due = w->foreign > 0 && (w->foreign >= OWNER_POSITION_FACTS || now - w->positions_ms >= OWNER_POSITION_MS);
+    struct input positions[OWNER_SOURCES_MAX];
+    size_t n = 0;
+    if (!due)
+        return;
+    for (size_t k = 0; k < w->pulls_count; k++)
+        if (w->pulls[k].open)
+            positions[n++] = (struct input){text_of(log_topic_name(w->pulls[k].topic)), w->pulls[k].cursor.partition, 0,
+                                            w->pulls[k].cursor.done};
+    for (size_t i = 0; i < w->shards_count; i++) {
+        struct shard *s = &w->shards[i];
+        struct err e = active(s) ? shard_position(s, positions, n, unit(w)) : OK;
+        if (e.code != ERR_OK)
+            fail(s, e);
+    }
+    w->foreign = 0;
+    w->positions_ms = now;
+}
+
+/* ---- 5. reading back ------------------------------------------------------------------------ */
+
+static void renew(struct worker *w, struct shard *s)
+{
+    while (active(s) && owner_unsettled(&s->owner) > 0 && !atomic_load(w->options->stop)) {
+        producer_poll(w->producer, 0);
+        shard_watch(s, unit(w));
+        if (active(s) && owner_unsettled(&s->owner) > 0)
+            log_wait(w->reader, FLUSH_STEP_MS);
+    }
+    if (!active(s) || owner_unsettled(&s->owner) > 0)
+        return;
+    struct err e = owner_renew(&s->owner);
+    if (e.code != ERR_OK)
+        fail(s, e);
+}
+
+static void read_back(struct worker *w)
+{
+    producer_poll(w->producer, 0);
+    for (size_t i = 0; i < w->shards_count; i++) {
+        struct shard *s = &w->shards[i];
+        if (s->owner.state == OWNER_ACTIVE)
+            shard_watch(s, unit(w));
+        if (active(s) && s->owner.number >= OWNER_RENEW_DECISIONS)
+            renew(w, s);
+    }
+}
+
+static void publish_status(struct worker *w)
+{
+    struct owner_worker_status *status = w->options->status;
+    uint64_t decisions = 0, refused = 0, replayed = 0, voids = 0, depositions = 0, undecodable = 0;
+    int owned = 0, running = 0, halted = 0;
+    for (size_t i = 0; i < w->shards_count; i++) {
+        const struct shard *s = &w->shards[i];
+        decisions += s->accepted + s->refused + s->replayed;
+        refused += s->refused;
+        replayed += s->replayed;
+        voids += s->owner.tail.voids;
+        depositions += s->owner.depositions;
+        undecodable += s->undecodable;
+        owned += s->assigned;
+        running += active(s);
+        halted += s->owner.state == OWNER_HALTED;
+    }
+    atomic_store(&status->decisions, decisions);
+    atomic_store(&status->refused, refused);
+    atomic_store(&status->replayed, replayed);
+    atomic_store(&status->voids, voids);
+    atomic_store(&status->depositions, depositions);
+    atomic_store(&status->undecodable, undecodable);
+    atomic_store(&status->owned, owned);
+    atomic_store(&status->active, running);
+    atomic_store(&status->halted, halted);
+}
+
+/* ---- the round ------------------------------------------------------------------------------ */
+
+static size_t round_of(struct worker *w)
+{
+    size_t done = 0;
+    int64_t now = clock_monotonic_ms();
+    w->barrier_due = w->barrier_due || (w->round_ms && now - w->round_ms > OWNER_STALL_MS);
+    w->round_ms = now;
+    take_membership(w);
+    take_overs(w);
+    for (size_t i = 0; i < w->shards_count; i++)
+        done += decide_commands(w, &w->shards[i]);
+    for (size_t k = 0; k < w->pulls_count; k++)
+        done += read_pull(w, k);
+    for (size_t i = 0; i < w->shards_count; i++)
+        done += fire_timers(w, &w->shards[i]);
+    write_positions(w);
+    read_back(w);
+    return done;
+}
+
+/* What was appended is waited for: its answer may already be on the way to a client. */
+static void settle_all(struct worker *w)
+{
+    int64_t until = clock_monotonic_ms() + OWNER_STOP_MS;
+    struct err e = producer_flush(w->producer, OWNER_STOP_MS);
+    if (e.code != ERR_OK)
+        report(REPORT_WARN, "stopped_with_appends_under_way", "group", w->options->group, NULL);
+    for (size_t i = 0; i < w->shards_count; i++)
+        while (w->shards[i].owner.state == OWNER_ACTIVE && owner_unsettled(&w->shards[i].owner) > 0 &&
+               clock_monotonic_ms() < until) {
+            shard_watch(&w->shards[i], unit(w));
+            log_wait(w->reader, FLUSH_STEP_MS);
+        }
+}
+
+static void serve(struct worker *w)
+{
+    w->positions_ms = clock_monotonic_ms();
+    while (!atomic_load(w->options->stop)) {
+        size_t done = round_of(w);
+        publish_status(w);
+        if (done == 0)
+            log_wait(w->reader, OWNER_IDLE_WAIT_MS);
+    }
+    settle_all(w);
+}
+
+struct err owner_worker_run(const struct owner_worker_options *options)
+{
+    struct worker w = {.options = options};
+    struct err e = set_up(&w);
+    if (e.code == ERR_OK)
+        serve(&w);
+    tear_down(&w);
+    return e;
+}
