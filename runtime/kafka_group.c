@@ -221,3 +221,8 @@ struct err group_commit(struct log_group *g, struct log_partition which, int64_t
     rd_kafka_topic_partition_list_destroy(list);
     return code ? kafka_fail("commit of an offset", code) : OK;
 }
+
+rd_kafka_t *group_client(struct log_group *g)
+{
+    return g->client;
+}

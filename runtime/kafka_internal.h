@@ -41,6 +41,9 @@ struct err kafka_fail(const char *what, rd_kafka_resp_err_t code);
 
 void tails_stop(struct tails *tails);
 
+/* The group's consumer, for its metadata; NULL while it has no seat. */
+rd_kafka_t *group_client(struct log_group *group);
+
 /* Wakes a reader's log_wait. */
 void log_reader_poke(struct log_reader *reader);
 
