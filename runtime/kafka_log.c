@@ -154,7 +154,7 @@ static struct log_topic *find_topic(struct log *log, const char *name)
 
 static struct err intern_topic(struct log *log, const char *name, struct log_topic **ret_topic)
 {
-    int partitions;
+    int partitions = 0;
     struct log_topic *topic = find_topic(log, name);
     if (!topic) {
         if (log->topics_count == TOPICS_MAX || strlen(name) >= TOPIC_LEN_MAX)
