@@ -613,10 +613,17 @@ def test_start(binary, box):
 def test_stop_while_held(binary):
     box = Sandbox(binary)
     check("without --data it says so", any("memory only" in line for line in box.said), box.said)
+    threads = f"/proc/{box.process.pid}/task"
+    idle = len(os.listdir(threads))
+    for n in range(4):
+        is_lost(lambda n=n: box.charge(f"gone{n}", "timeout-after-charge", timeout=0.3))
+    wait_for(lambda: len(os.listdir(threads)) <= idle)
+    check("a client that went away does not keep its thread for 30 s",
+          len(os.listdir(threads)) <= idle, len(os.listdir(threads)))
     with concurrent.futures.ThreadPoolExecutor(32) as pool:
         held = [pool.submit(is_lost, lambda n=n: box.charge(f"p{n}", "timeout-after-charge"))
                 for n in range(32)]
-        wait_for(lambda: len(box.ledger()["charges"]) == 32)
+        wait_for(lambda: len(box.ledger()["charges"]) == 36)
         others = [box.charge(f"other{n}").status for n in range(32)]
         same("32 held calls do not hold up 32 others", others, [201] * 32)
         check("and are still held", not any(call.done() for call in held))
