@@ -1,0 +1,20 @@
+/* Every service, sorted by name. */
+#include "app/house.h"
+
+#include "commands/aggregates.h"
+#include "saga/sagas.h"
+#include "schemas/fulfilment.h"
+#include "schemas/inventory.h"
+#include "schemas/order.h"
+#include "schemas/payment.h"
+#include "schemas/product.h"
+
+static const struct service services[] = {
+    {"fulfilment", &fulfilment_commands, &fulfilment_events, .saga = &fulfilment_saga},
+    {"inventory", &inventory_commands, &inventory_events, .aggregate = &inventory_aggregate},
+    {"order", &order_commands, &order_events, .aggregate = &order_aggregate},
+    {"payment", &payment_commands, &payment_events, .aggregate = &payment_aggregate},
+    {"product", &product_commands, &product_events, .aggregate = &product_aggregate},
+};
+
+const struct service_list house_services = {services, COUNT(services)};

@@ -1,0 +1,100 @@
+/* foldlog: picks the verb. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "app/settings.h"
+#include "app/verbs.h"
+#include "core/text.h"
+
+static int verb_version(int argc, char **argv, const struct verb_options *options)
+{
+    (void)argc;
+    (void)argv;
+    printf(options->json ? "{\"version\":\"%s\"}\n" : "foldlog %s\n", FOLDLOG_VERSION);
+    return EXIT_OK;
+}
+
+static const struct verb verbs[] = {
+    {"config", "show", "every setting, its value and where that came from", verb_config},
+    {"run", "", "runs the roles and services named by --roles and --services", verb_run},
+    {"topics", "check|apply", "what is wrong with the topics; makes the missing ones", verb_topics},
+    {"version", "", "the version of this binary", verb_version},
+};
+
+static int help(FILE *to, int code)
+{
+    fprintf(to, "usage: foldlog VERB [ARGUMENTS] [--SETTING=VALUE...]\n\n");
+    for (size_t i = 0; i < COUNT(verbs); i++)
+        fprintf(to, "  %-12s %-30s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].help);
+    fprintf(to, "\nflags of every verb: --json --yes --dry-run --progress=bar|lines|json\nsettings (also FOLDLOG_NAME in the "
+                "environment, FOLDLOG_NAME_FILE for secrets):\n");
+    if (to == stdout)
+        settings_help();
+    return code;
+}
+
+static int take_options(int argc, char **argv, struct verb_options *options)
+{
+    int kept = 0;
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--json") == 0)
+            options->json = true;
+        else if (strcmp(argv[i], "--yes") == 0)
+            options->yes = true;
+        else if (strcmp(argv[i], "--dry-run") == 0)
+            options->dry_run = true;
+        else if (strncmp(argv[i], "--progress=", 11) == 0)
+            options->progress = argv[i] + 11;
+        else
+            argv[kept++] = argv[i];
+    }
+    return kept;
+}
+
+int verb_failed(const char *what, struct err e)
+{
+    fprintf(stderr, "foldlog: %s: %s: %s", what, err_text(e), e.what ? e.what : "");
+    if (e.cause)
+        fprintf(stderr, " (%d)", e.cause);
+    fputc('\n', stderr);
+    switch (err_class(e)) {
+    case ERR_CLASS_RETRY: return EXIT_UNAVAILABLE;
+    case ERR_CLASS_REJECT: return e.code == ERR_NOT_FOUND ? EXIT_NOT_FOUND : EXIT_CONFLICT;
+    case ERR_CLASS_NONE:
+    case ERR_CLASS_ABORT:
+    case ERR_CLASS_HALT:
+    case ERR_CLASS_FATAL: break;
+    }
+    return EXIT_FAILED;
+}
+
+int verb_usage(const char *usage)
+{
+    fprintf(stderr, "usage: foldlog %s\n", usage);
+    return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    struct verb_options options = {0};
+    signal(SIGPIPE, SIG_IGN);
+    if (argc < 2)
+        return help(stderr, EXIT_USAGE);
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
+        return help(stdout, EXIT_OK);
+    int left = settings_read(argc - 2, argv + 2);
+    if (left < 0)
+        return EXIT_USAGE;
+    left = take_options(left, argv + 2, &options);
+    for (int i = 0; i < left; i++)
+        if (strncmp(argv[2 + i], "--", 2) == 0 && strcmp(argv[1], "demo") != 0 && strcmp(argv[1], "projections") != 0) {
+            fprintf(stderr, "foldlog: unknown flag %s\n", argv[2 + i]);
+            return EXIT_USAGE;
+        }
+    for (size_t i = 0; i < COUNT(verbs); i++)
+        if (strcmp(argv[1], verbs[i].name) == 0)
+            return verbs[i].run(left, argv + 2, &options);
+    fprintf(stderr, "foldlog: there is no verb \"%s\"\n", argv[1]);
+    return help(stderr, EXIT_USAGE);
+}

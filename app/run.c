@@ -1,0 +1,192 @@
+/* foldlog run: starts a thread for each part this process plays, and stops them in order on SIGTERM. */
+#include <assert.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/house.h"
+#include "app/instance.h"
+#include "app/settings.h"
+#include "app/verbs.h"
+#include "runtime/clock.h"
+#include "runtime/owner_worker.h"
+#include "runtime/publisher.h"
+#include "runtime/report.h"
+#include "runtime/topics.h"
+
+enum { PARTS_MAX = 32, STOP_DEADLINE_S = 10, SERVICES_MAX = 16 };
+
+/* One worker on one thread. */
+struct part {
+    const char *role;
+    const char *service; /* NULL: of all */
+    struct err (*run)(struct part *part);
+    pthread_t thread;
+    struct err result;
+    struct owner_worker_status owners;
+    struct publisher_stats published;
+};
+
+static struct log *kafka;
+static atomic_bool stop;
+static struct part parts[PARTS_MAX];
+static size_t parts_count;
+static const struct service *aggregates[SERVICES_MAX + 1]; /* of --services; NULL-terminated */
+static const struct service *sagas[SERVICES_MAX + 1];
+
+/* ---- the parts ------------------------------------------------------------------------------ */
+
+static struct err run_owners(struct part *part, const char *group, const struct service *const *services)
+{
+    return owner_worker_run(&(struct owner_worker_options){
+        .group = group,
+        .log = kafka,
+        .all = &house_services,
+        .services = services,
+        .limits = {.step = setting_number(SETTING_STEP_MS) * 1000, .compensation = setting_number(SETTING_COMPENSATION_MS) * 1000},
+        .stop = &stop,
+        .status = &part->owners,
+    });
+}
+
+static struct err run_commands(struct part *part)
+{
+    return run_owners(part, "foldlog.commands", aggregates);
+}
+
+static struct err run_saga(struct part *part)
+{
+    return run_owners(part, "foldlog.saga", sagas);
+}
+
+static struct err run_publisher(struct part *part)
+{
+    return publisher_run(
+        &(struct publisher_options){.log = kafka, .service = part->service, .stop = &stop, .stats = &part->published});
+}
+
+/* ---- starting and stopping ------------------------------------------------------------------ */
+
+static void *run_part(void *context)
+{
+    struct part *part = context;
+    part->result = part->run(part);
+    if (part->result.code != ERR_OK && !atomic_load(&stop)) {
+        report(REPORT_ERROR, "part_failed", "role", part->role, "service", part->service, "why", report_err(part->result),
+               NULL);
+        kill(getpid(), SIGTERM);
+    }
+    return NULL;
+}
+
+static void add_part(const char *role, const char *service, struct err (*run)(struct part *))
+{
+    assert(parts_count < PARTS_MAX);
+    parts[parts_count++] = (struct part){.role = role, .service = service, .run = run};
+}
+
+static void choose_services(void)
+{
+    size_t n = 0, m = 0;
+    for (size_t i = 0; i < house_services.count; i++) {
+        const struct service *s = &house_services.at[i];
+        if (s->saga)
+            sagas[m++] = s;
+        else if (setting_has(SETTING_SERVICES, s->name))
+            aggregates[n++] = s;
+    }
+}
+
+static void choose_parts(void)
+{
+    if (setting_has(SETTING_ROLES, "commands") && aggregates[0])
+        add_part("commands", NULL, run_commands);
+    if (setting_has(SETTING_ROLES, "saga") && sagas[0])
+        add_part("saga", NULL, run_saga);
+    for (size_t i = 0; setting_has(SETTING_ROLES, "publisher") && aggregates[i]; i++)
+        add_part("publisher", aggregates[i]->name, run_publisher);
+    for (size_t i = 0; setting_has(SETTING_ROLES, "publisher") && sagas[i]; i++)
+        add_part("publisher", sagas[i]->name, run_publisher);
+}
+
+static void start_parts(void)
+{
+    for (size_t i = 0; i < parts_count; i++)
+        if (pthread_create(&parts[i].thread, NULL, run_part, &parts[i]) != 0)
+            abort();
+}
+
+/* A part that does not stop in time must not keep the process: what it promised is in the log. */
+static void deadline(int signal_number)
+{
+    (void)signal_number;
+    _exit(EXIT_FAILED);
+}
+
+static int join_parts(void)
+{
+    int code = EXIT_OK;
+    for (size_t i = 0; i < parts_count; i++) {
+        pthread_join(parts[i].thread, NULL);
+        if (parts[i].result.code != ERR_OK && parts[i].result.code != ERR_STOPPING)
+            code = EXIT_FAILED;
+    }
+    return code;
+}
+
+static void tell(void *context, const char *topic, const char *what)
+{
+    (void)context;
+    fprintf(stderr, "foldlog: topic %s %s\n", topic, what);
+}
+
+static struct err check_topics(void)
+{
+    return topics_check(&(struct topics_options){.log = kafka,
+                                                 .services = &house_services,
+                                                 .partitions = (int)setting_number(SETTING_PARTITIONS),
+                                                 .replication = (int)setting_number(SETTING_REPLICATION),
+                                                 .dev = setting_flag(SETTING_DEV)},
+                        tell, NULL);
+}
+
+static struct err open_kafka(void)
+{
+    static char instance[128];
+    TRY(instance_name(instance, sizeof instance));
+    TRY(log_open(&(struct log_options){.brokers = setting_text(SETTING_KAFKA), .instance = instance}, &kafka));
+    return check_topics();
+}
+
+int verb_run(int argc, char **argv, const struct verb_options *options)
+{
+    sigset_t signals;
+    int caught;
+    (void)argv;
+    (void)options;
+    if (argc != 0)
+        return verb_usage("run [--roles=...] [--services=...]");
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    struct err e = open_kafka();
+    if (e.code != ERR_OK)
+        return verb_failed("run", e);
+    choose_services();
+    choose_parts();
+    start_parts();
+    report(REPORT_INFO, "started", "instance", log_instance(kafka), "roles", setting_text(SETTING_ROLES), NULL);
+    sigwait(&signals, &caught);
+    signal(SIGALRM, deadline);
+    alarm(STOP_DEADLINE_S);
+    atomic_store(&stop, true);
+    int code = join_parts();
+    log_close(kafka);
+    report(REPORT_INFO, "stopped", NULL);
+    return code;
+}

@@ -1,0 +1,189 @@
+/* The table of settings and where each value came from. */
+#include "app/settings.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { VALUE_MAX = 1024, ENV_MAX = 80 };
+enum kind { KIND_TEXT, KIND_NUMBER, KIND_BOOLEAN, KIND_SECRET };
+
+static const struct {
+    const char *flag;
+    const char *fallback;
+    enum kind kind;
+    const char *help;
+} table[SETTINGS] = {
+#define X(id, flag, fallback, kind, help) [SETTING_##id] = {flag, fallback, KIND_##kind, help},
+    SETTING_MAP(X)
+#undef X
+};
+
+static struct {
+    char text[VALUE_MAX];
+    const char *source; /* flag, environment, file, default */
+} values[SETTINGS];
+
+static void env_name(char out[ENV_MAX], const char *flag, const char *suffix)
+{
+    snprintf(out, ENV_MAX, "FOLDLOG_%s%s", flag, suffix);
+    for (char *c = out; *c; c++)
+        *c = *c == '-' ? '_' : (char)toupper((unsigned char)*c);
+}
+
+static bool check(enum setting s, const char *value)
+{
+    char *end;
+    if (table[s].kind == KIND_NUMBER) {
+        errno = 0;
+        long long n = strtoll(value, &end, 10);
+        if (*value == '\0' || *end != '\0' || errno || n < 0) {
+            fprintf(stderr, "foldlog: --%s must be a number, not \"%s\"\n", table[s].flag, value);
+            return false;
+        }
+    }
+    if (table[s].kind == KIND_BOOLEAN && strcmp(value, "true") != 0 && strcmp(value, "false") != 0 &&
+        strcmp(value, "1") != 0 && strcmp(value, "0") != 0) {
+        fprintf(stderr, "foldlog: --%s must be true or false, not \"%s\"\n", table[s].flag, value);
+        return false;
+    }
+    return true;
+}
+
+static bool set(enum setting s, const char *value, const char *source)
+{
+    if (strlen(value) >= VALUE_MAX) {
+        fprintf(stderr, "foldlog: --%s is too long\n", table[s].flag);
+        return false;
+    }
+    if (!check(s, value))
+        return false;
+    snprintf(values[s].text, VALUE_MAX, "%s", value);
+    values[s].source = source;
+    return true;
+}
+
+static bool set_from_file(enum setting s, const char *path)
+{
+    char value[VALUE_MAX];
+    FILE *f = fopen(path, "r");
+    size_t n = f ? fread(value, 1, sizeof value - 1, f) : 0;
+    if (f)
+        fclose(f);
+    if (!f) {
+        fprintf(stderr, "foldlog: cannot read %s: %s\n", path, strerror(errno));
+        return false;
+    }
+    while (n > 0 && isspace((unsigned char)value[n - 1]))
+        n--;
+    value[n] = '\0';
+    return set(s, value, "file");
+}
+
+static bool set_from_environment(enum setting s)
+{
+    char name[ENV_MAX];
+    const char *value;
+    env_name(name, table[s].flag, "");
+    if ((value = getenv(name)) != NULL && *value)
+        return set(s, value, "environment");
+    env_name(name, table[s].flag, "_FILE");
+    if ((value = getenv(name)) != NULL && *value)
+        return set_from_file(s, value);
+    return set(s, table[s].fallback, "default");
+}
+
+static int find(const char *name, size_t len)
+{
+    for (int s = 0; s < SETTINGS; s++)
+        if (strlen(table[s].flag) == len && memcmp(table[s].flag, name, len) == 0)
+            return s;
+    return -1;
+}
+
+/* Takes one flag; returns how many arguments it used, 0 when it is not a setting, -1 when it is wrong. */
+static int take_flag(int left, char **arg)
+{
+    const char *name = arg[0] + 2, *equals = strchr(name, '=');
+    int s = find(name, equals ? (size_t)(equals - name) : strlen(name));
+    if (s < 0)
+        return 0;
+    if (equals)
+        return set((enum setting)s, equals + 1, "flag") ? 1 : -1;
+    if (table[s].kind == KIND_BOOLEAN)
+        return set((enum setting)s, "true", "flag") ? 1 : -1;
+    if (left < 2) {
+        fprintf(stderr, "foldlog: --%s needs a value\n", table[s].flag);
+        return -1;
+    }
+    return set((enum setting)s, arg[1], "flag") ? 2 : -1;
+}
+
+int settings_read(int argc, char **argv)
+{
+    int kept = 0;
+    for (enum setting s = 0; s < SETTINGS; s++)
+        if (!set_from_environment(s))
+            return -1;
+    for (int i = 0; i < argc;) {
+        int used = strncmp(argv[i], "--", 2) == 0 ? take_flag(argc - i, argv + i) : 0;
+        if (used < 0)
+            return -1;
+        if (used == 0)
+            argv[kept++] = argv[i];
+        i += used ? used : 1;
+    }
+    if (setting_flag(SETTING_INSECURE_DEV) && !set(SETTING_DEV, "true", "--insecure-dev"))
+        return -1;
+    if (setting_flag(SETTING_DEV) && strcmp(values[SETTING_REPLICATION].source, "default") == 0 &&
+        !set(SETTING_REPLICATION, "1", "--dev"))
+        return -1;
+    return kept;
+}
+
+const char *setting_text(enum setting s)
+{
+    return values[s].text;
+}
+
+int64_t setting_number(enum setting s)
+{
+    return strtoll(values[s].text, NULL, 10);
+}
+
+bool setting_flag(enum setting s)
+{
+    return strcmp(values[s].text, "true") == 0 || strcmp(values[s].text, "1") == 0;
+}
+
+bool setting_has(enum setting s, const char *word)
+{
+    size_t len = strlen(word);
+    for (const char *at = values[s].text; *at;) {
+        size_t part = strcspn(at, ",");
+        if (part == len && memcmp(at, word, len) == 0)
+            return true;
+        at += part + (at[part] == ',');
+    }
+    return false;
+}
+
+void settings_show(bool json)
+{
+    for (enum setting s = 0; s < SETTINGS; s++) {
+        const char *value = table[s].kind == KIND_SECRET && values[s].text[0] ? "********" : values[s].text;
+        if (json)
+            printf("%s{\"setting\":\"%s\",\"value\":\"%s\",\"source\":\"%s\"}%s", s ? "," : "[", table[s].flag, value,
+                   values[s].source, s + 1 == SETTINGS ? "]\n" : "");
+        else
+            printf("%-20s %-50s %s\n", table[s].flag, value, values[s].source);
+    }
+}
+
+void settings_help(void)
+{
+    for (enum setting s = 0; s < SETTINGS; s++)
+        printf("  --%-20s %s [%s]\n", table[s].flag, table[s].help, table[s].kind == KIND_SECRET ? "" : table[s].fallback);
+}

@@ -1,0 +1,53 @@
+/* Every setting, written once: flag > environment FOLDLOG_X (or FOLDLOG_X_FILE) > default. */
+#ifndef APP_SETTINGS_H
+#define APP_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*    id               flag                 default                kind     help */
+#define SETTING_MAP(X)                                                                                                \
+    X(KAFKA,           "kafka",             "127.0.0.1:9092",      TEXT,    "Kafka bootstrap servers")                \
+    X(PG,              "pg",                "host=127.0.0.1 port=5432 user=postgres dbname=postgres", SECRET,          \
+                                                                            "PostgreSQL server (libpq conninfo of an administrator)") \
+    X(PORT,            "port",              "8080",                NUMBER,  "HTTP port")                              \
+    X(ADMIN_PORT,      "admin-port",        "9464",                NUMBER,  "port of /livez, /readyz and /metrics")   \
+    X(BIND,            "bind",              "127.0.0.1",           TEXT,    "address to listen on")                   \
+    X(ROLES,           "roles",             "gateway,api,commands,projections,saga,effects,publisher", TEXT,          \
+                                                                            "what this process does")                 \
+    X(SERVICES,        "services",          "product,order,payment,inventory", TEXT, "for which services")            \
+    X(INSTANCE,        "instance",          "",                    TEXT,    "name of this process: static group membership (default: host name and a free ordinal)") \
+    X(PARTITIONS,      "partitions",        "4",                   NUMBER,  "partitions of each topic; never changed later") \
+    X(REPLICATION,     "replication",       "3",                   NUMBER,  "replication factor of new topics (1 with --dev)") \
+    X(DEV,             "dev",               "false",               BOOLEAN, "a single broker is good enough")         \
+    X(INSECURE_DEV,    "insecure-dev",      "false",               BOOLEAN, "everyone is one developer; loopback only; implies --dev") \
+    X(SECRET,          "secret",            "",                    SECRET,  "key of the request fingerprints; the same in every process") \
+    X(PAYMENT_URL,     "payment-url",       "http://127.0.0.1:8090", TEXT,  "base URL of the payment provider")       \
+    X(PAYMENT_CALL_MS, "payment-call-ms",   "3000",                NUMBER,  "time limit of one call to the provider")  \
+    X(PAYMENT_GIVE_UP_MS, "payment-give-up-ms", "600000",          NUMBER,  "after which an unanswered operation is reported as unknown") \
+    X(STEP_MS,         "step-ms",           "900000",              NUMBER,  "time limit of a fulfilment step")         \
+    X(COMPENSATION_MS, "compensation-ms",   "3600000",             NUMBER,  "time limit of a compensation before it needs an operator") \
+    X(LOCK_DIR,        "lock-dir",          "/tmp",                TEXT,    "where the ordinals of default instance names are locked")
+
+enum setting {
+#define X(id, flag, fallback, kind, help) SETTING_##id,
+    SETTING_MAP(X)
+#undef X
+    SETTINGS
+};
+
+/* Takes `--flag=value`, `--flag value` and `--no-...`-less booleans out of argv; reads the environment for the rest.
+ * Returns how many arguments are left in argv, or -1 after saying on stderr what is wrong. */
+int settings_read(int argc, char **argv);
+/* Never NULL; lives as long as the process. */
+const char *setting_text(enum setting setting);
+int64_t setting_number(enum setting setting);
+bool setting_flag(enum setting setting);
+/* Is `word` in this comma-separated setting? */
+bool setting_has(enum setting setting, const char *word);
+/* All of them with value and source; secrets hidden. */
+void settings_show(bool json);
+/* One line per setting, for --help. */
+void settings_help(void);
+
+#endif
