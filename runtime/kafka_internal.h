@@ -35,8 +35,10 @@ rd_kafka_conf_t *kafka_conf(const struct log *log);
 NODISCARD struct err kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value);
 /* Takes the conf over. */
 NODISCARD struct err kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **ret_client);
-/* A consumer without group, for legacy per-partition reading. queued_kbytes bounds its buffer per partition. */
-NODISCARD struct err kafka_reader_client(const struct log *log, const char *queued_kbytes, rd_kafka_t **ret_client);
+/* A consumer without group, for legacy per-partition reading. queued_kbytes bounds its buffer per partition; wait_ms is
+ * how long the broker holds a fetch that finds nothing: a partition added meanwhile waits as long. */
+NODISCARD struct err kafka_reader_client(const struct log *log, const char *queued_kbytes, const char *wait_ms,
+                                         rd_kafka_t **ret_client);
 struct err kafka_fail(const char *what, rd_kafka_resp_err_t code);
 
 void tails_stop(struct tails *tails);

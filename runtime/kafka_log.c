@@ -65,24 +65,26 @@ struct err kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **r
     return OK;
 }
 
-static struct err reader_conf(rd_kafka_conf_t *conf, const char *queued_kbytes)
+static struct err reader_conf(rd_kafka_conf_t *conf, const char *queued_kbytes, const char *wait_ms)
 {
     static const char *const settings[] = {
-        "fetch.min.bytes", "1", "fetch.wait.max.ms", "100", "fetch.error.backoff.ms", "5", "queued.min.messages", "100000",
+        "fetch.min.bytes", "1", "fetch.error.backoff.ms", "5", "queued.min.messages", "100000",
         "isolation.level", "read_uncommitted", "enable.auto.commit", "false", "auto.offset.reset", "error",
         "enable.partition.eof", "false", NULL,
     };
     for (const char *const *s = settings; *s; s += 2)
         TRY(kafka_conf_set(conf, s[0], s[1]));
+    TRY(kafka_conf_set(conf, "fetch.wait.max.ms", wait_ms));
     return kafka_conf_set(conf, "queued.max.messages.kbytes", queued_kbytes);
 }
 
-struct err kafka_reader_client(const struct log *log, const char *queued_kbytes, rd_kafka_t **ret_client)
+struct err kafka_reader_client(const struct log *log, const char *queued_kbytes, const char *wait_ms,
+                               rd_kafka_t **ret_client)
 {
     rd_kafka_conf_t *conf = kafka_conf(log);
     if (!conf)
         return FAIL(ERR_CONFIG, "kafka settings");
-    struct err e = reader_conf(conf, queued_kbytes);
+    struct err e = reader_conf(conf, queued_kbytes, wait_ms);
     if (e.code != ERR_OK) {
         rd_kafka_conf_destroy(conf);
         return e;
@@ -99,7 +101,7 @@ struct err log_open(const struct log_options *options, struct log **ret_log)
     snprintf(log->instance, sizeof log->instance, "%s", options->instance);
     log->settings = options->kafka_settings;
     pthread_mutex_init(&log->lock, NULL);
-    struct err e = kafka_reader_client(log, "64", &log->client);
+    struct err e = kafka_reader_client(log, "64", "100", &log->client);
     if (e.code != ERR_OK) {
         free(log);
         return e;

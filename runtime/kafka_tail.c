@@ -198,7 +198,7 @@ static struct err tails_start(struct log *log)
     if (!tails)
         return FAIL(ERR_NOMEM, "tails");
     tails->log = log;
-    struct err e = kafka_reader_client(log, "1024", &tails->client);
+    struct err e = kafka_reader_client(log, "1024", "100", &tails->client);
     if (e.code != ERR_OK) {
         free(tails);
         return e;
@@ -330,7 +330,7 @@ static struct err fetch_start(struct log_reader *reader, struct fetch *f, int64_
 {
     int64_t first, end;
     if (!reader->client)
-        TRY(kafka_reader_client(reader->log, "2048", &reader->client));
+        TRY(kafka_reader_client(reader->log, "2048", "5", &reader->client));
     TRY(log_ends(f->topic, f->partition, &first, &end));
     if (from < first || from > end)
         return FAIL(ERR_LOST, "offset is no longer in the log");
