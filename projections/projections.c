@@ -1,0 +1,19 @@
+/* The sorted list of read models. */
+#include "projections/projections.h"
+
+const struct projection *const projections[] = {
+    &fulfilments_projection,
+    &timelines_projection,
+    &inventory_commands_projection,
+    &inventory_catalogue_projection,
+    &stock_projection,
+    &order_commands_projection,
+    &order_catalogue_projection,
+    &order_lines_projection,
+    &orders_projection,
+    &payment_commands_projection,
+    &payments_projection,
+    &product_commands_projection,
+    &products_projection,
+};
+const size_t projections_count = COUNT(projections);
