@@ -34,7 +34,7 @@ static struct uuid about(const struct event *event)
 {
     struct uuid id = event->decision->saga;
     if (uuid_is_nil(id) && strcmp(event->service, "fulfilment") == 0)
-        (void)uuid_parse(event->decision->target, &id);
+        (void)uuid_read(event->decision->target, &id);
     return id;
 }
 
