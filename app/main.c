@@ -1,4 +1,5 @@
 /* foldlog: picks the verb. */
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,6 +7,8 @@
 #include "app/settings.h"
 #include "app/verbs.h"
 #include "core/text.h"
+
+enum { ARENAS_MAX = 2 };
 
 static int verb_version(int argc, char **argv, const struct verb_options *options)
 {
@@ -79,6 +82,7 @@ int main(int argc, char **argv)
 {
     struct verb_options options = {0};
     signal(SIGPIPE, SIG_IGN);
+    mallopt(M_ARENA_MAX, ARENAS_MAX); /* glibc gives each of librdkafka's many threads a heap of its own otherwise */
     if (argc < 2)
         return help(stderr, EXIT_USAGE);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)

@@ -2,8 +2,14 @@
 #include "runtime/cursor.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 enum { RECORDS_MAX = 256, PEEK_BYTES = 2 * DECISION_BYTES_MAX };
+
+static void release(char **memory)
+{
+    free(*memory);
+}
 
 /* Waits for a record that is known to be there. */
 static struct err read_one(struct cursor *c, struct log_reader *reader, int64_t offset, struct arena *arena,
@@ -20,9 +26,10 @@ static struct err read_one(struct cursor *c, struct log_reader *reader, int64_t 
 
 static struct err read_mark(struct cursor *c, struct log_reader *reader, int64_t offset, struct mark *ret_mark)
 {
-    static _Thread_local _Alignas(16) char memory[PEEK_BYTES];
-    struct arena arena = {memory, 0, sizeof memory};
+    CLEANUP(release) char *memory = aligned_alloc(16, PEEK_BYTES);
+    struct arena arena = {memory, 0, PEEK_BYTES};
     struct log_record record;
+    assert(memory);
     TRY(read_one(c, reader, offset, &arena, &record));
     return mark_decode(record.value, ret_mark);
 }
@@ -73,10 +80,11 @@ struct err cursor_fetch(struct cursor *cursor, struct log_reader *reader, int64_
 /* Judges from the last record's TAKEOVER to the end, without handing anything out. */
 static struct err skip_to(struct cursor *c, struct log_reader *reader, int64_t end)
 {
-    static _Thread_local _Alignas(16) char memory[4 * PEEK_BYTES];
+    CLEANUP(release) char *memory = aligned_alloc(16, 4 * PEEK_BYTES);
     struct log_record records[RECORDS_MAX];
+    assert(memory);
     while (c->next < end) {
-        struct arena arena = {memory, 0, sizeof memory};
+        struct arena arena = {memory, 0, 4 * PEEK_BYTES};
         size_t n;
         TRY(log_read(reader, c->topic, c->partition, c->next, &arena, records, RECORDS_MAX, &n));
         for (size_t i = 0; i < n && c->next < end; i++) {

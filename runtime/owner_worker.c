@@ -31,6 +31,7 @@ struct worker {
     size_t pulls_count;
     struct arena batch; /* facts of a pull */
     struct arena unit;  /* one decision */
+    struct arena scratch; /* of the shards */
     bool barrier_due;   /* take the ends of the sources before the next timer */
     int64_t round_ms;   /* when the last round began */
     uint64_t foreign;   /* facts read since positions were last written */
@@ -105,6 +106,7 @@ static struct err add_shards(struct worker *w, const struct service *s)
             .services = w->options->all,
             .limits = w->options->limits,
             .dead_letters = dead,
+            .scratch = &w->scratch,
             .owner = {.log = log, .commands = commands, .partition = p, .reader = w->reader, .producer = w->producer,
                       .stop = w->options->stop, .instance = log_instance(w->options->log), .slot = slot},
         };
@@ -138,7 +140,8 @@ static struct err set_up(struct worker *w)
     w->shards = calloc(OWNER_SHARDS_MAX, sizeof *w->shards);
     w->batch = (struct arena){.base = aligned_alloc(16, ARENA_BYTES), .size = ARENA_BYTES};
     w->unit = (struct arena){.base = aligned_alloc(16, ARENA_BYTES), .size = ARENA_BYTES};
-    if (!w->shards || !w->batch.base || !w->unit.base)
+    w->scratch = (struct arena){.base = aligned_alloc(16, ARENA_BYTES), .size = ARENA_BYTES};
+    if (!w->shards || !w->batch.base || !w->unit.base || !w->scratch.base)
         return FAIL(ERR_NOMEM, "worker");
     TRY(log_reader_open(w->options->log, &w->reader));
     TRY(producer_open(w->options->log, on_report, w, w->reader, &w->producer));
@@ -160,6 +163,7 @@ static void tear_down(struct worker *w)
     free(w->shards);
     free(w->batch.base);
     free(w->unit.base);
+    free(w->scratch.base);
 }
 
 /* ---- 1. membership -------------------------------------------------------------------------- */

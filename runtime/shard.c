@@ -67,13 +67,13 @@ static void remember(struct shard *s, const struct decision *d, int64_t offset)
 
 static struct err fold_event(struct shard *s, struct state *state, const struct payload *p)
 {
-    static _Thread_local _Alignas(16) char memory[UNIT_ARENA_BYTES];
-    struct arena arena = {memory, 0, sizeof memory};
     struct json_report json = {0};
-    void *event = arena_alloc(&arena, s->service->events->size);
+    arena_reset(s->scratch);
+    void *event = arena_alloc(s->scratch, s->service->events->size);
+    assert(event);
     if (message_tag(s->service->events, p->type) == 0)
         return FAIL(ERR_UNKNOWN_TYPE, "event type in own log: written by a newer version");
-    if (!message_decode(s->service->events, p->type, p->data, &arena, event, &json))
+    if (!message_decode(s->service->events, p->type, p->data, s->scratch, event, &json))
         return FAIL(ERR_MALFORMED, "event in own log");
     evolve(s, state, event);
     return OK;
@@ -209,10 +209,8 @@ static struct err replay(struct shard *s, const struct command *c, struct decisi
     const struct dedup_entry *entry = dedup_find(s->dedup, c->id, d->at);
     struct decision first;
     while (entry && entry->offset < 0) {
-        static _Thread_local _Alignas(16) char memory[UNIT_ARENA_BYTES];
-        struct arena scratch = {memory, 0, sizeof memory};
         producer_poll(s->owner.producer, 0);
-        shard_watch(s, &scratch);
+        shard_watch(s, s->scratch);
         if (s->owner.state != OWNER_ACTIVE || atomic_load(s->owner.stop))
             return FAIL(ERR_DEPOSED, "the first answer is not settled");
         entry = dedup_find(s->dedup, c->id, d->at);

@@ -15,6 +15,7 @@ struct shard {
     const struct service_list *services; /* to decode what other services decided */
     struct saga_limits limits;
     struct log_topic *dead_letters; /* where commands that cannot be decoded are copied; NULL: nowhere */
+    struct arena *scratch;          /* the worker's, for what lasts no longer than a call */
     bool assigned;                  /* by the group; nothing is decided while it is not */
     bool rewind;                    /* assigned again with its memory kept: the sources must be read from its positions */
     /* kept */
