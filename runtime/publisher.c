@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "runtime/clock.h"
 #include "runtime/cloud_event.h"
@@ -335,7 +336,7 @@ static struct err is_empty(struct log_topic *topic, bool *ret_empty)
     return OK;
 }
 
-struct err publisher_offsets_init(struct log *log, const char *service)
+static struct err init_offsets(struct log *log, const char *service)
 {
     char group[PUBLISHER_GROUP_MAX];
     int64_t offsets[PARTITIONS_MAX], zeros[PARTITIONS_MAX] = {0};
@@ -353,4 +354,16 @@ struct err publisher_offsets_init(struct log *log, const char *service)
     if (known > 0 || !empty)
         return FAIL(ERR_LOST, "the publisher's position is lost, but not what it published");
     return offsets_write(log, group, source, zeros);
+}
+
+/* A topic just made has no leader for a moment. */
+struct err publisher_offsets_init(struct log *log, const char *service)
+{
+    int64_t until = clock_monotonic_ms() + PUBLISHER_INIT_MS;
+    struct err e = init_offsets(log, service);
+    while (err_class(e) == ERR_CLASS_RETRY && clock_monotonic_ms() < until) {
+        usleep(PUBLISHER_RETRY_MIN_MS * 1000);
+        e = init_offsets(log, service);
+    }
+    return e;
 }

@@ -13,6 +13,7 @@ enum {
     PUBLISHER_QUIET_MS = 10000,    /* decisions without events move the position this often */
     PUBLISHER_RETRY_MIN_MS = 50,
     PUBLISHER_RETRY_MAX_MS = 5000,
+    PUBLISHER_INIT_MS = 10000, /* patience of publisher_offsets_init with a Kafka in motion */
 };
 
 /* Read by any thread. */
