@@ -1,0 +1,421 @@
+/* The payment provider: which call an event asks for, and which command its answer becomes. Key of every operation:
+ * UUIDv5(payment id, operation, business ordinal), never an attempt: anything else would charge twice. */
+#include <assert.h>
+#include <stdio.h>
+
+#include "effects/effects.h"
+#include "schemas/payment.h"
+#include "schemas/provider.h"
+
+enum {
+    REFERENCE_BYTES_MAX = 400, /* 100 characters of UTF-8 */
+    METHOD_BYTES_MAX = 64,
+    MISSES_BELIEVED = 2, /* so many times "no such charge" is true */
+};
+
+enum stage {
+    STAGE_ACT,  /* carry the operation out */
+    STAGE_ASK,  /* it may have been carried out: ask by its key */
+    STAGE_FIND, /* a void that does not know the charge: ask by the key of authorize */
+};
+
+struct job {
+    enum stage stage;
+    enum payment_operation operation;
+    struct uuid payment_id;
+    struct uuid order_id;
+    struct uuid key;
+    struct common_money amount; /* authorize, refund */
+    uint8_t misses;
+    uint16_t reference_len;
+    uint16_t method_len;
+    char reference[REFERENCE_BYTES_MAX]; /* the provider's name of the charge; empty: not known */
+    char method[METHOD_BYTES_MAX];
+};
+_Static_assert(sizeof(struct job) <= EFFECT_JOB_BYTES_MAX, "a job must fit");
+
+static struct uuid key_of(struct uuid payment_id, enum payment_operation operation, int64_t number)
+{
+    char digits[24];
+    int len = snprintf(digits, sizeof digits, "%lld", (long long)number);
+    const struct text parts[] = {payment_operation_text(operation), {digits, (size_t)len}};
+    return uuid_derive_parts(payment_id, parts, COUNT(parts));
+}
+
+/* ---- which job is it? ----------------------------------------------------------------------- */
+
+static void keep(char *at, size_t size, uint16_t *ret_len, struct text value)
+{
+    assert(value.len <= size);
+    memcpy(at, value.at, value.len);
+    *ret_len = (uint16_t)value.len;
+}
+
+static void keep_reference(struct job *job, struct text reference)
+{
+    keep(job->reference, sizeof job->reference, &job->reference_len, reference);
+}
+
+static void open_job(struct job *job, enum payment_operation operation, struct uuid payment_id,
+                     struct uuid order_id, int64_t number)
+{
+    *job = (struct job){.operation = operation, .payment_id = payment_id, .order_id = order_id,
+                        .key = key_of(payment_id, operation, number)};
+}
+
+static void open_authorize(struct job *job, const struct payment_requested_v1 *e)
+{
+    open_job(job, PAYMENT_OPERATION_AUTHORIZE, e->payment_id, e->order_id, 1);
+    job->amount = e->amount;
+    keep(job->method, sizeof job->method, &job->method_len, e->payment_method);
+}
+
+static void open_capture(struct job *job, const struct payment_capture_requested_v1 *e)
+{
+    open_job(job, PAYMENT_OPERATION_CAPTURE, e->payment_id, e->order_id, 1);
+    keep_reference(job, e->provider_reference);
+}
+
+static void open_void(struct job *job, const struct payment_void_requested_v1 *e)
+{
+    open_job(job, PAYMENT_OPERATION_VOID, e->payment_id, e->order_id, e->has_number ? e->number : 1);
+    if (e->has_provider_reference)
+        keep_reference(job, e->provider_reference);
+}
+
+static void open_refund(struct job *job, const struct payment_refund_requested_v1 *e)
+{
+    open_job(job, PAYMENT_OPERATION_REFUND, e->payment_id, e->order_id, e->number);
+    job->amount = e->amount;
+    keep_reference(job, e->provider_reference);
+}
+
+static bool start(void *memory, const struct event *event, bool repeat)
+{
+    struct job *job = memory;
+    const struct payment_event *e = event_as(event, payment);
+    assert(e);
+    switch (e->tag) {
+    case PAYMENT_EVENT_REQUESTED_V1: open_authorize(job, &e->as.requested_v1); break;
+    case PAYMENT_EVENT_CAPTURE_REQUESTED_V1: open_capture(job, &e->as.capture_requested_v1); break;
+    case PAYMENT_EVENT_VOID_REQUESTED_V1: open_void(job, &e->as.void_requested_v1); break;
+    case PAYMENT_EVENT_REFUND_REQUESTED_V1: open_refund(job, &e->as.refund_requested_v1); break;
+    case PAYMENT_EVENT_AUTHORIZED_V1:
+    case PAYMENT_EVENT_DECLINED_V1:
+    case PAYMENT_EVENT_CAPTURED_V1:
+    case PAYMENT_EVENT_CAPTURE_FAILED_V1:
+    case PAYMENT_EVENT_RELEASE_REQUESTED_V1:
+    case PAYMENT_EVENT_VOIDED_V1:
+    case PAYMENT_EVENT_REFUNDED_V1:
+    case PAYMENT_EVENT_RELEASE_FAILED_V1:
+    case PAYMENT_EVENT_UNKNOWN_V1: return false;
+    }
+    bool unnamed = job->operation != PAYMENT_OPERATION_AUTHORIZE && job->reference_len == 0;
+    job->stage = unnamed ? STAGE_FIND : repeat ? STAGE_ASK : STAGE_ACT;
+    return true;
+}
+
+/* ---- calls ---------------------------------------------------------------------------------- */
+
+static struct text encode(const struct json_shape *shape, const void *value, size_t size,
+                          struct arena *arena)
+{
+    struct json_report report = {0};
+    struct json_out out = {.at = arena_alloc(arena, size), .size = size};
+    bool written = out.at && json_encode(shape, value, JSON_WHOLE, &out, &report);
+    assert(written); /* it comes from a valid event */
+    (void)written;
+    return (struct text){out.at, out.used};
+}
+
+static struct text request_body(const struct job *job, struct arena *arena)
+{
+    const struct provider_charge_request charge = {
+        .amount = job->amount.amount, .currency = job->amount.currency, .reference = job->order_id,
+        .payment_method = {job->method, job->method_len}};
+    const struct provider_refund_request refund = {.amount = job->amount.amount};
+    switch (job->operation) {
+    case PAYMENT_OPERATION_AUTHORIZE:
+        return encode(&provider_charge_request_shape, &charge, provider_charge_request_json_max,
+                      arena);
+    case PAYMENT_OPERATION_REFUND:
+        return encode(&provider_refund_request_shape, &refund, provider_refund_request_json_max,
+                      arena);
+    case PAYMENT_OPERATION_CAPTURE:
+    case PAYMENT_OPERATION_VOID: break; /* all there is */
+    }
+    return TEXT("{}");
+}
+
+static bool unreserved(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.' || c == '~';
+}
+
+/* One path segment, percent-encoded (RFC 3986): the name of a charge is the provider's, not ours. */
+static void write_path(const struct job *job, const char *verb, char *out, size_t size)
+{
+    static const char lead[] = "/charges/";
+    static const char hex[] = "0123456789ABCDEF";
+    char *at = out + sizeof lead - 1;
+    memcpy(out, lead, sizeof lead);
+    for (size_t i = 0; i < job->reference_len; i++) {
+        char c = job->reference[i];
+        if (unreserved(c)) {
+            *at++ = c;
+            continue;
+        }
+        *at++ = '%';
+        *at++ = hex[(unsigned char)c >> 4];
+        *at++ = hex[(unsigned char)c & 15];
+    }
+    size_t used = (size_t)(at - out);
+    int len = snprintf(at, size - used, "/%s", verb);
+    assert(len > 0 && (size_t)len < size - used);
+    (void)len;
+}
+_Static_assert(sizeof "/charges//capture" + 3 * REFERENCE_BYTES_MAX <= EFFECT_PATH_MAX, "fits");
+
+static void write_operation(const struct job *job, char *path, size_t size)
+{
+    switch (job->operation) {
+    case PAYMENT_OPERATION_AUTHORIZE: snprintf(path, size, "/charges"); break;
+    case PAYMENT_OPERATION_CAPTURE: write_path(job, "capture", path, size); break;
+    case PAYMENT_OPERATION_VOID: write_path(job, "void", path, size); break;
+    case PAYMENT_OPERATION_REFUND: write_path(job, "refund", path, size); break;
+    }
+}
+
+static void write_question(struct uuid key, char *path, size_t size)
+{
+    char text[UUID_TEXT_LEN + 1];
+    uuid_format(key, text);
+    snprintf(path, size, "/charges?idempotency_key=%s", text);
+}
+
+static void call(const void *memory, struct arena *arena, struct effect_call *ret_call)
+{
+    const struct job *job = memory;
+    *ret_call = (struct effect_call){.method = "GET"};
+    switch (job->stage) {
+    case STAGE_ACT:
+        ret_call->method = "POST";
+        uuid_format(job->key, ret_call->key);
+        write_operation(job, ret_call->path, sizeof ret_call->path);
+        ret_call->body = request_body(job, arena);
+        break;
+    case STAGE_ASK: write_question(job->key, ret_call->path, sizeof ret_call->path); break;
+    case STAGE_FIND:
+        write_question(key_of(job->payment_id, PAYMENT_OPERATION_AUTHORIZE, 1), ret_call->path,
+                       sizeof ret_call->path);
+        break;
+    }
+}
+
+/* ---- results -------------------------------------------------------------------------------- */
+
+static void finish(const struct job *job, const char *outcome, const struct payment_command *command,
+                   struct arena *arena, struct effect_result *ret_result)
+{
+    char id[UUID_TEXT_LEN + 1];
+    struct payment_command *message = arena_alloc(arena, sizeof *message);
+    assert(message);
+    *message = *command;
+    uuid_format(job->payment_id, id);
+    ret_result->id = uuid_derive(job->key, text_of(outcome));
+    ret_result->target = arena_copy(arena, text_of(id));
+    ret_result->message = message;
+}
+
+#define FINISH(outcome, tag_, member, ...)                                                      \
+    finish(job, outcome,                                                                        \
+           &(struct payment_command){.tag = tag_,                                               \
+                                     .as.member = {.payment_id = job->payment_id, __VA_ARGS__}}, \
+           arena, ret_result)
+
+static void succeeded(const struct job *job, struct text charge_id, struct arena *arena,
+                      struct effect_result *ret_result)
+{
+    switch (job->operation) {
+    case PAYMENT_OPERATION_AUTHORIZE:
+        FINISH("authorized", PAYMENT_COMMAND_RECORD_AUTHORIZED_V1, record_authorized_v1,
+               .provider_reference = charge_id);
+        break;
+    case PAYMENT_OPERATION_CAPTURE:
+        FINISH("captured", PAYMENT_COMMAND_RECORD_CAPTURED_V1, record_captured_v1);
+        break;
+    case PAYMENT_OPERATION_VOID:
+        FINISH("voided", PAYMENT_COMMAND_RECORD_VOIDED_V1, record_voided_v1);
+        break;
+    case PAYMENT_OPERATION_REFUND:
+        FINISH("refunded", PAYMENT_COMMAND_RECORD_REFUNDED_V1, record_refunded_v1,
+               .amount = job->amount);
+        break;
+    }
+}
+
+static void refused(const struct job *job, struct text reason, struct arena *arena,
+                    struct effect_result *ret_result)
+{
+    switch (job->operation) {
+    case PAYMENT_OPERATION_AUTHORIZE:
+        FINISH("declined", PAYMENT_COMMAND_RECORD_DECLINED_V1, record_declined_v1, .reason = reason);
+        break;
+    case PAYMENT_OPERATION_CAPTURE:
+        FINISH("capture_failed", PAYMENT_COMMAND_RECORD_CAPTURE_FAILED_V1, record_capture_failed_v1,
+               .reason = reason);
+        break;
+    case PAYMENT_OPERATION_VOID:
+        if (text_is(reason, "already_voided")) { /* by whatever key: nothing is held any more */
+            succeeded(job, (struct text){NULL, 0}, arena, ret_result);
+            break;
+        }
+        FINISH("release_failed", PAYMENT_COMMAND_RECORD_RELEASE_FAILED_V1, record_release_failed_v1,
+               .operation = job->operation, .reason = reason);
+        break;
+    case PAYMENT_OPERATION_REFUND:
+        FINISH("release_failed", PAYMENT_COMMAND_RECORD_RELEASE_FAILED_V1, record_release_failed_v1,
+               .operation = job->operation, .reason = reason);
+        break;
+    }
+}
+
+static void give_up(const void *memory, const char *reason, struct arena *arena,
+                    struct effect_result *ret_result)
+{
+    const struct job *job = memory;
+    FINISH("unknown", PAYMENT_COMMAND_RECORD_UNKNOWN_V1, record_unknown_v1,
+           .operation = job->operation, .reason = text_of(reason));
+}
+
+static void conclude(const struct job *job, const struct provider_operation *operation,
+                     struct arena *arena, struct effect_result *ret_result)
+{
+    if (operation->status == PROVIDER_OPERATION_STATUS_OK)
+        succeeded(job, operation->charge_id, arena, ret_result);
+    else
+        refused(job, operation->has_error ? operation->error : TEXT("refused"), arena, ret_result);
+}
+
+/* ---- answers -------------------------------------------------------------------------------- */
+
+static bool has_key(const struct provider_operation *operation, struct uuid key)
+{
+    struct uuid theirs;
+    return uuid_read(operation->key, &theirs) && uuid_equal(theirs, key);
+}
+
+/* Statuses by which the provider itself says no for good. A 404 to a new charge is a wrong address, not an answer. */
+static bool is_refusal(const struct job *job, int status)
+{
+    bool missing = status == 404 && job->operation != PAYMENT_OPERATION_AUTHORIZE;
+    return missing || status == 400 || status == 402 || status == 409 || status == 422;
+}
+
+/* Nobody knows what happened, or somebody else answered: ask before doing it again. */
+static enum effect_verdict doubt(struct job *job)
+{
+    job->stage = STAGE_ASK;
+    return EFFECT_RETRY;
+}
+
+static enum effect_verdict learn_act(struct job *job, const struct effect_answer *answer,
+                                     struct arena *arena, struct effect_result *ret_result)
+{
+    struct json_report report = {0};
+    struct provider_answer done;
+    struct provider_refusal no;
+    if (answer->status >= 200 && answer->status < 300) {
+        if (!provider_answer_decode(&done, answer->body, arena, &report) ||
+            !has_key(&done.operation, job->key)) /* the answer to another call, come late */
+            return doubt(job);
+        conclude(job, &done.operation, arena, ret_result);
+        return EFFECT_DONE;
+    }
+    if (!is_refusal(job, answer->status) ||
+        !provider_refusal_decode(&no, answer->body, arena, &report))
+        return doubt(job);
+    if (text_is(no.error, "idempotency_key_reused"))
+        give_up(job, "the provider knows the key with another request", arena, ret_result);
+    else
+        refused(job, no.error, arena, ret_result);
+    return EFFECT_DONE;
+}
+
+/* NULL in *ret_operation: the provider knows nothing of this key. False: no answer. */
+static bool find(const struct effect_answer *answer, struct uuid key, struct arena *arena,
+                 struct provider_operation *ret_operation, bool *ret_found)
+{
+    struct json_report report = {0};
+    struct provider_found found;
+    if (answer->status != 200 || !provider_found_decode(&found, answer->body, arena, &report))
+        return false;
+    *ret_found = false;
+    for (uint32_t i = 0; i < found.operations.count; i++) {
+        if (has_key(&found.operations.at[i], key)) {
+            *ret_operation = found.operations.at[i];
+            *ret_found = true;
+        }
+    }
+    return true;
+}
+
+static enum effect_verdict learn_ask(struct job *job, const struct effect_answer *answer,
+                                     struct arena *arena, struct effect_result *ret_result)
+{
+    struct provider_operation operation;
+    bool found;
+    if (!find(answer, job->key, arena, &operation, &found))
+        return EFFECT_RETRY;
+    if (found) {
+        conclude(job, &operation, arena, ret_result);
+        return EFFECT_DONE;
+    }
+    job->stage = STAGE_ACT;
+    return EFFECT_NEXT;
+}
+
+static enum effect_verdict learn_find(struct job *job, const struct effect_answer *answer,
+                                      struct arena *arena, struct effect_result *ret_result)
+{
+    struct provider_operation operation;
+    bool found;
+    if (!find(answer, key_of(job->payment_id, PAYMENT_OPERATION_AUTHORIZE, 1), arena, &operation,
+              &found))
+        return EFFECT_RETRY;
+    if (found && operation.status == PROVIDER_OPERATION_STATUS_OK) {
+        keep_reference(job, operation.charge_id);
+        job->stage = STAGE_ACT;
+        return EFFECT_NEXT;
+    }
+    if (!found && ++job->misses < MISSES_BELIEVED)
+        return EFFECT_SETTLE;
+    succeeded(job, (struct text){NULL, 0}, arena, ret_result); /* nothing is held */
+    return EFFECT_DONE;
+}
+
+static enum effect_verdict learn(void *memory, const struct effect_answer *answer,
+                                 struct arena *arena, struct effect_result *ret_result)
+{
+    struct job *job = memory;
+    switch (job->stage) {
+    case STAGE_ACT: return learn_act(job, answer, arena, ret_result);
+    case STAGE_ASK: return learn_ask(job, answer, arena, ret_result);
+    case STAGE_FIND: return learn_find(job, answer, arena, ret_result);
+    }
+    assert(!"a stage");
+    return EFFECT_RETRY;
+}
+
+const struct effect payment_effect = {
+    .name = "payment",
+    .service = "payment",
+    .events = &payment_events,
+    .commands = &payment_commands,
+    .job_size = sizeof(struct job),
+    .start = start,
+    .call = call,
+    .learn = learn,
+    .give_up = give_up,
+};
