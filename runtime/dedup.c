@@ -15,9 +15,9 @@ struct dedup {
 
 static size_t hash(struct uuid id)
 {
-    uint64_t h;
-    memcpy(&h, id.bytes, sizeof h);
-    return (size_t)(h * 0x9e3779b97f4a7c15u >> 20);
+    uint64_t halves[2];
+    memcpy(halves, id.bytes, sizeof halves);
+    return (size_t)((halves[0] ^ halves[1]) * 0x9e3779b97f4a7c15u >> 20);
 }
 
 static struct dedup_entry *entry_at(const struct dedup *d, uint64_t number)
