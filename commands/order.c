@@ -1,5 +1,6 @@
-/* The order: what a customer wants, and whether it may still be confirmed, cancelled or shipped. Key: the
- * order's id. pending -> confirmed -> shipped -> delivered; pending | confirmed -> cancelling -> cancelled. */
+/* The order: what a customer wants, and whether it may still be confirmed, cancelled or shipped.
+ * Key: the order's id. pending -> confirmed -> shipped -> delivered; pending | confirmed ->
+ * cancelling -> cancelled. */
 #include <assert.h>
 #include <stdlib.h>
 
@@ -20,8 +21,8 @@ enum order_status {
     ORDER_DELIVERED,
 };
 
-/* Nearly every order is of one merchant: only the others of a mixed one cost memory, and only while it
- * may still be shipped and delivered. */
+/* Nearly every order is of one merchant: only the others of a mixed one cost memory, and only while
+ * it may still be shipped and delivered. */
 struct order {
     struct uuid customer_id;
     struct uuid merchant_id;

@@ -1,5 +1,6 @@
-/* The payment: what the provider holds of a customer's money, as far as we know. One per order; key: the
- * payment's id. It alone knows what undoing means: voiding or refunding, now or when an answer is in. */
+/* The payment: what the provider holds of a customer's money, as far as we know. One per order;
+ * key: the payment's id. It alone knows what undoing means: voiding or refunding, now or when an
+ * answer is in. */
 #include <assert.h>
 #include <stdlib.h>
 
@@ -31,8 +32,9 @@ struct payment {
     struct uuid order_id;
     int64_t amount;
     uint16_t currency; /* enum common_currency */
-    /* Ordinals of the provider's keys. A refusal is kept under its key for ever, so asking again needs the
-     * next one; after an unknown result it is the same one that is asked again: the money may have moved. */
+    /* Ordinals of the provider's keys. A refusal is kept under its key for ever, so asking again
+     * needs the next one; after an unknown result it is the same one that is asked again: the money
+     * may have moved. */
     uint16_t voids_refused;
     uint16_t refunds_refused;
     uint8_t stage; /* enum payment_stage */
@@ -118,7 +120,8 @@ static void capture(const struct payment *payment, const struct payment_capture_
          });
 }
 
-/* No event means that nothing is held. So a release that must wait says so every time it is asked. */
+/* No event means that nothing is held. So a release that must wait says so every time it is asked.
+ */
 static void release(const struct payment *payment, const struct payment_release_v1 *command,
                     struct draft *draft)
 {
@@ -305,7 +308,8 @@ static void payment_decide(const void *state, const struct context *context, con
 {
     const struct payment_command *c = command;
     if (!may_as_system(context)) {
-        draft_refuse(draft, PROBLEM_FORBIDDEN, "Only fulfilment and the provider's answers do this.");
+        draft_refuse(draft, PROBLEM_FORBIDDEN,
+                     "Only fulfilment and the provider's answers do this.");
         return;
     }
     switch (c->tag) {

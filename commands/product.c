@@ -1,7 +1,7 @@
 /* The product: what is sold, by whom, for how much. Key: the SKU. */
+#include "schemas/product.h"
 #include "commands/aggregates.h"
 #include "commands/rights.h"
-#include "schemas/product.h"
 
 struct product {
     struct uuid merchant_id;

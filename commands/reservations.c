@@ -1,4 +1,5 @@
-/* Open addressing with linear probing; a removal moves what follows back, so there are no tombstones. */
+/* Open addressing with linear probing; a removal moves what follows back, so there are no
+ * tombstones. */
 #include "commands/reservations.h"
 
 #include <assert.h>
@@ -24,8 +25,8 @@ static uint32_t home(const struct reservations *open, struct uuid order_id, int6
 static uint32_t find_slot(const struct reservations *open, struct uuid order_id, int64_t line)
 {
     uint32_t at = home(open, order_id, line);
-    while (open->slots[at].quantity && !(open->slots[at].line == line &&
-                                         uuid_equal(open->slots[at].order_id, order_id)))
+    while (open->slots[at].quantity &&
+           !(open->slots[at].line == line && uuid_equal(open->slots[at].order_id, order_id)))
         at = (at + 1) & (open->size - 1);
     return at;
 }

@@ -1,4 +1,5 @@
-/* The open reservations of one product: (order, line) -> quantity, in memory that follows their number. */
+/* The open reservations of one product: (order, line) -> quantity, in memory that follows their
+ * number. */
 #ifndef COMMANDS_RESERVATIONS_H
 #define COMMANDS_RESERVATIONS_H
 
@@ -15,7 +16,8 @@ struct reservations {
 /* The quantity; 0: none is open. */
 int64_t reservations_find(const struct reservations *open, struct uuid order_id, int64_t line);
 /* There must be none of this line. */
-void reservations_open(struct reservations *open, struct uuid order_id, int64_t line, int64_t quantity);
+void reservations_open(struct reservations *open, struct uuid order_id, int64_t line,
+                       int64_t quantity);
 /* Nothing happens when there is none. */
 void reservations_close(struct reservations *open, struct uuid order_id, int64_t line);
 void reservations_finish(struct reservations *open);

@@ -1,5 +1,5 @@
-/* Who may do what: the same few questions of every decider. What is somebody else's is "not found", so
- * that nobody learns of it. */
+/* Who may do what: the same few questions of every decider. What is somebody else's is "not found",
+ * so that nobody learns of it. */
 #ifndef COMMANDS_RIGHTS_H
 #define COMMANDS_RIGHTS_H
 

@@ -1,5 +1,5 @@
-/* Order fulfilment: authorize, reserve, capture, then commit and confirm; give everything back if we
- * cannot. An input is folded into events; the commands follow from the state they lead to. */
+/* Order fulfilment: authorize, reserve, capture, then commit and confirm; give everything back if
+ * we cannot. An input is folded into events; the commands follow from the state they lead to. */
 #include <assert.h>
 
 #include "saga/fulfilment_send.h"
@@ -22,9 +22,9 @@ static void happen(struct turn *turn, const struct fulfilment_event *event)
 }
 
 /* HAPPEN(turn, LINE_RESERVED, line_reserved, .line = 3); */
-#define HAPPEN(turn, NAME, name, ...)                                                              \
-    happen((turn), &(struct fulfilment_event){                                                     \
-                       .tag = FULFILMENT_EVENT_##NAME##_V1,                                        \
+#define HAPPEN(turn, NAME, name, ...)                       \
+    happen((turn), &(struct fulfilment_event){              \
+                       .tag = FULFILMENT_EVENT_##NAME##_V1, \
                        .as.name##_v1 = {.order_id = (turn)->input->id, __VA_ARGS__}})
 
 static void compensate(struct turn *turn, enum fulfilment_reason reason)
@@ -110,8 +110,8 @@ static void payment_not_given_back(struct turn *turn)
                .step = FULFILMENT_STEP_PAYMENT_RELEASE);
 }
 
-/* Nobody could learn what the provider did. An unknown authorization or capture met while compensating is
- * nothing new: the release that is under way undoes either. */
+/* Nobody could learn what the provider did. An unknown authorization or capture met while
+ * compensating is nothing new: the release that is under way undoes either. */
 static void on_payment_unknown(struct turn *turn, enum payment_operation operation)
 {
     switch (operation) {
@@ -257,8 +257,8 @@ static void on_answer(struct turn *turn, enum fulfilment_step step, size_t line)
         on_refused(turn, step, line);
 }
 
-/* Is this decision the one that step and line await? An operator may have been called meanwhile (NO): the
- * late answer still counts. */
+/* Is this decision the one that step and line await? An operator may have been called meanwhile
+ * (NO): the late answer still counts. */
 static bool answers(struct fulfilment *state, const struct decision *decision,
                     enum fulfilment_step step, size_t line)
 {
@@ -324,7 +324,8 @@ static void on_retry(struct turn *turn)
         HAPPEN(turn, RETRIED, retried, .try = turn->now.try + 1);
 }
 
-/* Past the pivot it is the order that decides between shipping and cancelling: it is asked first. */
+/* Past the pivot it is the order that decides between shipping and cancelling: it is asked first.
+ */
 static void on_compensate(struct turn *turn)
 {
     if (turn->now.phase == PHASE_ENDED)
@@ -365,13 +366,11 @@ static void set_timer(struct turn *turn)
         (step == turn->now.timer_step && turn->now.due != INT64_MAX))
         return;
     const struct saga_limits *limits = &turn->input->limits;
-    int64_t limit =
-        turn->now.phase == PHASE_COMPENSATING ? limits->compensation : limits->step;
+    int64_t limit = turn->now.phase == PHASE_COMPENSATING ? limits->compensation : limits->step;
     HAPPEN(turn, TIMER_SET, timer_set, .step = step, .due_at = turn->input->at + limit);
 }
 
-static void fulfilment_react(const void *state, const struct saga_input *input,
-                             struct draft *draft)
+static void fulfilment_react(const void *state, const struct saga_input *input, struct draft *draft)
 {
     struct fulfilment before = *(const struct fulfilment *)state; /* shares the lines: only read */
     struct turn turn = {.now = fulfilment_copy(&before), .input = input, .draft = draft};

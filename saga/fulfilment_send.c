@@ -48,19 +48,20 @@ static void send_request(const struct fulfilment *state, struct uuid id,
     assert(placed);
     struct payment_command command = {
         .tag = PAYMENT_COMMAND_REQUEST_V1,
-        .as.request_v1 = {
-            .payment_id = payment_id,
-            .order_id = state->order_id,
-            .customer_id = placed->customer_id,
-            .amount = placed->total,
-            .payment_method = placed->payment_method,
-        },
+        .as.request_v1 =
+            {
+                .payment_id = payment_id,
+                .order_id = state->order_id,
+                .customer_id = placed->customer_id,
+                .amount = placed->total,
+                .payment_method = placed->payment_method,
+            },
     };
     send_to(draft, "payment", payment_id, id, &payment_commands, &command);
 }
 
-static void send_payment(const struct fulfilment *state, struct uuid id,
-                         enum fulfilment_step step, struct draft *draft)
+static void send_payment(const struct fulfilment *state, struct uuid id, enum fulfilment_step step,
+                         struct draft *draft)
 {
     struct uuid payment_id = fulfilment_payment_id(state);
     struct payment_command command;
@@ -89,20 +90,20 @@ static void send_order(const struct fulfilment *state, struct uuid id, enum fulf
     else
         command = (struct order_command){
             .tag = ORDER_COMMAND_CANCEL_V1,
-            .as.cancel_v1 = {
-                .order_id = state->order_id,
-                .reason = cancel_reason((enum fulfilment_reason)state->reason),
-            },
+            .as.cancel_v1 =
+                {
+                    .order_id = state->order_id,
+                    .reason = cancel_reason((enum fulfilment_reason)state->reason),
+                },
         };
     send_to(draft, "order", state->order_id, id, &order_commands, &command);
 }
 
-#define INVENTORY_COMMAND(NAME, name, ...)                                                         \
-    ((struct inventory_command){.tag = INVENTORY_COMMAND_##NAME##_V1,                              \
-                                .as.name##_v1 = {.sku = line_sku(line),                            \
-                                                 .order_id = state->order_id,                      \
-                                                 .line = number,                                   \
-                                                 __VA_ARGS__}})
+#define INVENTORY_COMMAND(NAME, name, ...)    \
+    ((struct inventory_command){              \
+        .tag = INVENTORY_COMMAND_##NAME##_V1, \
+        .as.name##_v1 = {                     \
+            .sku = line_sku(line), .order_id = state->order_id, .line = number, __VA_ARGS__}})
 
 static void send_inventory(const struct fulfilment *state, struct uuid id,
                            enum fulfilment_step step, size_t line_number, struct draft *draft)

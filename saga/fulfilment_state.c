@@ -210,8 +210,8 @@ static void start_compensation(struct fulfilment *state, enum fulfilment_reason 
     cancel_when_given_back(state);
 }
 
-/* Without a line in a step of lines nobody said no: the answers are overdue, and will not come sooner by
- * asking again. */
+/* Without a line in a step of lines nobody said no: the answers are overdue, and will not come
+ * sooner by asking again. */
 static void fail(struct fulfilment *state, const struct fulfilment_compensation_failed_v1 *failed)
 {
     state->needs_attention = true;

@@ -1,5 +1,6 @@
-/* Where one order's fulfilment stands: a fold of its own events. What has been asked of whom is part of
- * it, so what must be sent follows from two states, and an answer is known by what is awaited. */
+/* Where one order's fulfilment stands: a fold of its own events. What has been asked of whom is
+ * part of it, so what must be sent follows from two states, and an answer is known by what is
+ * awaited. */
 #ifndef SAGA_FULFILMENT_STATE_H
 #define SAGA_FULFILMENT_STATE_H
 
@@ -67,14 +68,15 @@ struct fulfilment fulfilment_copy(const struct fulfilment *state);
 /* Steps that are asked once per line; all others have one ask, found at any line. */
 bool step_is_per_line(enum fulfilment_step step);
 struct ask *fulfilment_ask(struct fulfilment *state, enum fulfilment_step step, size_t line);
-/* How many asks this step can have now: a release only before the pivot, a restock only after it. */
+/* How many asks this step can have now: a release only before the pivot, a restock only after it.
+ */
 size_t fulfilment_asks(const struct fulfilment *state, enum fulfilment_step step);
 
 struct text line_sku(const struct line *line);
 struct uuid fulfilment_payment_id(const struct fulfilment *state);
 /* Of the command that asks for this step, in the ask's present try. */
-struct uuid fulfilment_command_id(const struct fulfilment *state, enum fulfilment_step step, size_t line,
-                                  unsigned try);
+struct uuid fulfilment_command_id(const struct fulfilment *state, enum fulfilment_step step,
+                                  size_t line, unsigned try);
 
 bool fulfilment_is_before_pivot(const struct fulfilment *state);
 bool fulfilment_has_reserved_all(const struct fulfilment *state);

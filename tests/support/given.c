@@ -43,7 +43,8 @@ void when(struct actor actor, const void *command)
         .target = subject_key,
     };
     size_t key_end = (subject_key.len + 1 + 15) & ~(size_t)15;
-    arena.used = key_end; /* what earlier commands led to is folded; the state keeps no text of it */
+    arena.used = key_end; /* what earlier commands led to is folded; the state keeps no text of it
+                           */
     twin_decide(&twin, subject, &context, command, &arena, &told);
 }
 

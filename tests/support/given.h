@@ -1,5 +1,5 @@
-/* GIVEN these events WHEN this command of this actor THEN these events, or this refusal. One story at a
- * time; what a command led to has happened before the next. */
+/* GIVEN these events WHEN this command of this actor THEN these events, or this refusal. One story
+ * at a time; what a command led to has happened before the next. */
 #ifndef TESTS_SUPPORT_GIVEN_H
 #define TESTS_SUPPORT_GIVEN_H
 
@@ -22,13 +22,14 @@ const void *then_event(size_t i, int tag);
 const char *then_pointer(void);
 void given_finish(void);
 
-/* HAPPENED(order, CONFIRMED, confirmed, .order_id = id); and ASKED(actor, order, CONFIRM, confirm, ...); */
-#define HAPPENED(service, NAME_UPPER, name_lower, ...)                                             \
+/* HAPPENED(order, CONFIRMED, confirmed, .order_id = id); and ASKED(actor, order, CONFIRM, confirm,
+ * ...); */
+#define HAPPENED(service, NAME_UPPER, name_lower, ...) \
     given_event(&(struct service##_event){.tag = NAME_UPPER, .as.name_lower = {__VA_ARGS__}})
-#define ASKED(actor, service, NAME_UPPER, name_lower, ...)                                         \
+#define ASKED(actor, service, NAME_UPPER, name_lower, ...) \
     when((actor), &(struct service##_command){.tag = NAME_UPPER, .as.name_lower = {__VA_ARGS__}})
 /* The fields of event i. */
-#define THEN(i, service, NAME_UPPER, name_lower)                                                   \
+#define THEN(i, service, NAME_UPPER, name_lower) \
     (((const struct service##_event *)then_event((i), NAME_UPPER))->as.name_lower)
 
 /* Runs the suite and gives the exit status. */

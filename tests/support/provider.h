@@ -22,7 +22,7 @@ struct account {
     int64_t refunded;
     unsigned captures;
     unsigned refunds;
-    bool refused_undo; /* said no to, or kept silent about, a void or refund */
+    bool refused_undo;                      /* said no to, or kept silent about, a void or refund */
     uint8_t kept[OPERATIONS][ORDINALS_MAX]; /* 1 + verdict, by ordinal */
 };
 

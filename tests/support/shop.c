@@ -13,7 +13,7 @@
 #include "tests/support/tally.h"
 #include "tests/support/twin.h"
 
-enum { LANES_MAX = 64, MESSAGES_MAX = 4096, ARENA_BYTES = 8 * UNIT_ARENA_BYTES };
+enum { MESSAGES_MAX = 4096, SENT_MAX = 1024, ARENA_BYTES = 8 * UNIT_ARENA_BYTES };
 static const enum common_currency currency = COMMON_CURRENCY_EUR;
 
 static const struct saga_limits limits = {.step = 1000000, .compensation = 5000000};
@@ -45,6 +45,9 @@ struct placed_order {
     size_t order_member;
     size_t payment_member;
     struct account account;
+    bool refused; /* a command of its saga, unread */
+    size_t sent_count;
+    struct uuid sent[SENT_MAX]; /* ids of the saga's commands */
     struct tally tally;
 };
 
@@ -52,6 +55,7 @@ struct shop {
     struct chance chance;
     struct mood mood;
     unsigned double_percent;
+    unsigned refuse_percent;
     int64_t now;
     uint64_t ids;
     size_t members_count;
@@ -81,7 +85,13 @@ static uint64_t lane_of(uint64_t sender, uint64_t receiver)
 }
 
 /* Senders besides the members. */
-enum { SENDER_CLIENT = 1000, SENDER_SAGA = 2000, SENDER_PROVIDER = 3000, RECEIVER_SAGA = 2000, RECEIVER_PROVIDER = 3000 };
+enum {
+    SENDER_CLIENT = 1000,
+    SENDER_SAGA = 2000,
+    SENDER_PROVIDER = 3000,
+    RECEIVER_SAGA = 2000,
+    RECEIVER_PROVIDER = 3000
+};
 
 static void post(struct shop *shop, struct message message)
 {
@@ -213,6 +223,27 @@ static void count(struct shop *shop, const struct message *message, const struct
     }
 }
 
+/* The saga's commands are decided once by where they stand; whoever reads the logs tells them apart
+ * by id. */
+static void check_new_id(struct placed_order *order, struct uuid id)
+{
+    for (size_t i = 0; i < order->sent_count; i++) {
+        if (uuid_equal(order->sent[i], id))
+            ck_abort_msg("two commands have one id");
+    }
+    ck_assert_uint_lt(order->sent_count, SENT_MAX);
+    order->sent[order->sent_count++] = id;
+}
+
+static bool is_refused_unread(struct shop *shop, const struct message *message)
+{
+    if (message->lane >> 32 < SENDER_SAGA || message->lane >> 32 >= SENDER_PROVIDER ||
+        !chance_percent(&shop->chance, shop->refuse_percent))
+        return false;
+    shop->orders[message->order].refused = true;
+    return true;
+}
+
 static void deliver_command(struct shop *shop, const struct message *message)
 {
     struct member *member = &shop->members[message->aggregate];
@@ -232,7 +263,10 @@ static void deliver_command(struct shop *shop, const struct message *message)
         .actor = message->actor,
         .target = command.target,
     };
-    twin_decide(&member->twin, member->aggregate, &context, decoded, &shop->arena, told);
+    if (is_refused_unread(shop, message))
+        told->draft.problem = PROBLEM_UNDECODABLE;
+    else
+        twin_decide(&member->twin, member->aggregate, &context, decoded, &shop->arena, told);
     count(shop, message, told);
     struct decision decision = {
         .outcome = told->draft.problem ? OUTCOME_REFUSED : OUTCOME_ACCEPTED,
@@ -264,6 +298,7 @@ static void react(struct shop *shop, size_t number, struct saga_input *input)
         tally_event(&order->tally, told->payloads[i].type, told->messages[i]);
     for (size_t i = 0; i < told->draft.commands_count; i++) {
         told->draft.commands[i].saga = order->id;
+        check_new_id(order, told->draft.commands[i].id);
         send_command(shop, SENDER_SAGA + number, &told->draft.commands[i], number, SYSTEM);
     }
     const struct fulfilment *state = order->saga.reread;
@@ -292,17 +327,18 @@ static void deliver_decision(struct shop *shop, const struct message *message)
             .decision = &decision,
         };
     }
-    react(shop, message->order, &(struct saga_input){
-                                    .kind = SAGA_DECISION,
-                                    .decision = &decision,
-                                    .service = aggregate->service,
-                                    .events_count = decision.events_count,
-                                    .events = events,
-                                });
+    react(shop, message->order,
+          &(struct saga_input){
+              .kind = SAGA_DECISION,
+              .decision = &decision,
+              .service = aggregate->service,
+              .events_count = decision.events_count,
+              .events = events,
+          });
 }
 
-#define ANSWER(NAME, name, ...)                                                                    \
-    ((struct payment_command){.tag = PAYMENT_COMMAND_RECORD_##NAME##_V1,                           \
+#define ANSWER(NAME, name, ...)                                          \
+    ((struct payment_command){.tag = PAYMENT_COMMAND_RECORD_##NAME##_V1, \
                               .as.record_##name##_v1 = {.payment_id = id, __VA_ARGS__}})
 
 static struct payment_command answer_to(enum operation operation, enum verdict_of_provider verdict,
@@ -323,7 +359,8 @@ static struct payment_command answer_to(enum operation operation, enum verdict_o
         return yes ? ANSWER(AUTHORIZED, authorized, .provider_reference = TEXT("ch_1"))
                    : ANSWER(DECLINED, declined, .reason = no);
     case OPERATION_CAPTURE:
-        return yes ? ANSWER(CAPTURED, captured) : ANSWER(CAPTURE_FAILED, capture_failed, .reason = no);
+        return yes ? ANSWER(CAPTURED, captured)
+                   : ANSWER(CAPTURE_FAILED, capture_failed, .reason = no);
     case OPERATION_VOID:
         if (yes)
             return ANSWER(VOIDED, voided);
@@ -391,8 +428,8 @@ static void deliver_to_provider(struct shop *shop, const struct message *message
     if (!asks_provider(&event, &operation, &number))
         return;
     struct common_money amount = {.amount = total_of(order), .currency = currency};
-    enum verdict_of_provider verdict = provider_ask(&order->account, &shop->mood, &shop->chance,
-                                                    operation, number, amount.amount);
+    enum verdict_of_provider verdict =
+        provider_ask(&order->account, &shop->mood, &shop->chance, operation, number, amount.amount);
     struct payment_command answer = answer_to(operation, verdict, order->payment_id, amount);
     send_message(shop, SENDER_PROVIDER, message->aggregate, message->order, SYSTEM, &answer);
     if (chance_percent(&shop->chance, shop->double_percent))
@@ -495,16 +532,22 @@ void shop_double_answers(struct shop *shop, unsigned percent)
     shop->double_percent = percent;
 }
 
+void shop_refuse(struct shop *shop, unsigned percent)
+{
+    shop->refuse_percent = percent;
+}
+
 void shop_receive(struct shop *shop, size_t product, int64_t quantity)
 {
     arena_reset(&shop->arena);
     struct inventory_command command = {
         .tag = INVENTORY_COMMAND_RECEIVE_V1,
-        .as.receive_v1 = {
-            .sku = text_of(shop->members[product].key),
-            .quantity = quantity,
-            .merchant_id = MILL,
-        },
+        .as.receive_v1 =
+            {
+                .sku = text_of(shop->members[product].key),
+                .quantity = quantity,
+                .merchant_id = MILL,
+            },
     };
     send_message(shop, SENDER_CLIENT, product, SHOP_ORDERS_MAX, merchant(MILL), &command);
 }
@@ -538,18 +581,20 @@ size_t shop_place(struct shop *shop, const struct basket *basket)
     }
     struct order_command command = {
         .tag = ORDER_COMMAND_PLACE_V1,
-        .as.place_v1 = {
-            .order_id = order->id,
-            .customer_id = ADA,
-            .items = {.at = lines, .count = count},
-            .payment_method = TEXT("card"),
-            .shipping_address = {
-                .name = TEXT("Ada"),
-                .line1 = TEXT("Main Street 1"),
-                .city = TEXT("London"),
-                .country = COMMON_COUNTRY_GB,
+        .as.place_v1 =
+            {
+                .order_id = order->id,
+                .customer_id = ADA,
+                .items = {.at = lines, .count = count},
+                .payment_method = TEXT("card"),
+                .shipping_address =
+                    {
+                        .name = TEXT("Ada"),
+                        .line1 = TEXT("Main Street 1"),
+                        .city = TEXT("London"),
+                        .country = COMMON_COUNTRY_GB,
+                    },
             },
-        },
     };
     send_message(shop, SENDER_CLIENT, order->order_member, number, customer(ADA), &command);
     return number;
@@ -671,7 +716,8 @@ void shop_check_quiet(struct shop *shop)
         const struct fulfilment *state = shop_fulfilment(shop, i);
         if (state->phase == PHASE_CONFIRMED || state->phase == PHASE_ENDED)
             continue;
-        if (!state->needs_attention || !shop->orders[i].account.refused_undo)
+        if (!state->needs_attention ||
+            (!shop->orders[i].account.refused_undo && !shop->orders[i].refused))
             ck_abort_msg("order %zu is stuck in phase %d%s", i, state->phase,
                          state->needs_attention ? " though nobody refused an undo" : "");
     }
@@ -685,9 +731,9 @@ static void check_order(const struct shop *shop, size_t number)
     size_t cancelled = shop_count(shop, number, "order.cancelled.v1");
     size_t confirmed = shop_count(shop, number, "order.confirmed.v1");
     int64_t total = total_of(order);
-    ck_assert_int_eq(state->phase,
-                     cancelled || shop_count(shop, number, "order.shipped.v1") ? PHASE_ENDED
-                                                                              : PHASE_CONFIRMED);
+    ck_assert_int_eq(state->phase, cancelled || shop_count(shop, number, "order.shipped.v1")
+                                       ? PHASE_ENDED
+                                       : PHASE_CONFIRMED);
     ck_assert_uint_eq(cancelled + (confirmed && !cancelled), 1);
     ck_assert_uint_le(account->captures, 1);
     ck_assert_int_eq(account->captured - account->refunded, cancelled ? 0 : total);

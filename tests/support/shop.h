@@ -1,6 +1,7 @@
-/* The whole shop in memory: the real aggregates and the real saga, a bus that keeps the order of messages
- * only between one sender and one receiver, as the logs do, and a provider of changing mood. The same
- * seed is the same run. Whatever happens, what must always hold is checked after every step. */
+/* The whole shop in memory: the real aggregates and the real saga, a bus that keeps the order of
+ * messages only between one sender and one receiver, as the logs do, and a provider of changing
+ * mood. The same seed is the same run. Whatever happens, what must always hold is checked after
+ * every step. */
 #ifndef TESTS_SUPPORT_SHOP_H
 #define TESTS_SUPPORT_SHOP_H
 
@@ -24,6 +25,8 @@ struct chance *shop_chance(struct shop *shop);
 void shop_mood(struct shop *shop, const struct mood *mood);
 /* Percent of the provider's answers that are told twice. */
 void shop_double_answers(struct shop *shop, unsigned percent);
+/* Percent of the saga's commands that are refused unread, as an older receiver would. */
+void shop_refuse(struct shop *shop, unsigned percent);
 
 void shop_receive(struct shop *shop, size_t product, int64_t quantity);
 /* Returns the order's number. */
@@ -52,7 +55,8 @@ struct stock shop_stock(const struct shop *shop, size_t product);
 
 /* When no message is under way: no order is stuck unseen. */
 void shop_check_quiet(struct shop *shop);
-/* When no order needs attention either: every order is made or unmade, once, and nothing is lost. */
+/* When no order needs attention either: every order is made or unmade, once, and nothing is lost.
+ */
 void shop_check_settled(struct shop *shop);
 
 #endif

@@ -71,7 +71,8 @@ void tally_check_once(const struct tally *tally)
             ck_abort_msg("%s happened %zu times", once[i], tally_count(tally, once[i]));
     }
     for (size_t i = 0; i < TALLY_LINES_MAX; i++) {
-        if (tally->reserved[i] > 1 || tally->released[i] + tally->committed[i] > tally->reserved[i] ||
+        if (tally->reserved[i] > 1 ||
+            tally->released[i] + tally->committed[i] > tally->reserved[i] ||
             tally->restocked[i] > tally->committed[i])
             ck_abort_msg("line %zu: reserved %d, released %d, committed %d, restocked %d times", i,
                          tally->reserved[i], tally->released[i], tally->committed[i],

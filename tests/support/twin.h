@@ -1,5 +1,5 @@
-/* One thing of the house, folded twice: from the events as they were decided, and from the same events
- * written as JSON and read again. Whatever it is asked, both must say the same. */
+/* One thing of the house, folded twice: from the events as they were decided, and from the same
+ * events written as JSON and read again. Whatever it is asked, both must say the same. */
 #ifndef TESTS_SUPPORT_TWIN_H
 #define TESTS_SUPPORT_TWIN_H
 
@@ -28,8 +28,9 @@ void twin_finish(struct twin *twin);
 /* Folds one event that happened before the story. */
 void twin_fold(struct twin *twin, const void *event, struct arena *arena);
 /* Asks and folds what it led to; told lives as long as the arena. */
-void twin_decide(struct twin *twin, const struct aggregate *aggregate, const struct context *context,
-                 const void *command, struct arena *arena, struct told *ret_told);
+void twin_decide(struct twin *twin, const struct aggregate *aggregate,
+                 const struct context *context, const void *command, struct arena *arena,
+                 struct told *ret_told);
 void twin_react(struct twin *twin, const struct saga *saga, const struct saga_input *input,
                 struct arena *arena, struct told *ret_told);
 

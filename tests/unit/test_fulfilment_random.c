@@ -1,6 +1,7 @@
-/* Thousands of orders in random shops: whatever order messages arrive in, whatever the provider answers,
- * whenever somebody cancels, ships or a timer fires, every order is made or unmade, once, and neither
- * stock nor money is lost. The seed is told when one is not: FOLDLOG_SEED repeats it. */
+/* Thousands of orders in random shops: whatever order messages arrive in, whatever the provider
+ * answers, whenever somebody cancels, ships or a timer fires, every order is made or unmade, once,
+ * and neither stock nor money is lost. The seed is told when one is not: FOLDLOG_SEED repeats it.
+ */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,8 +55,8 @@ static void meddle(struct shop *shop, const struct habits *habits, size_t orders
         shop_fire_timer(shop, order);
     else if (what < habits->cancel + habits->ship + habits->timer + habits->compensate)
         shop_compensate(shop, order);
-    else if (what < habits->cancel + habits->ship + habits->timer + habits->compensate +
-                        habits->retry)
+    else if (what <
+             habits->cancel + habits->ship + habits->timer + habits->compensate + habits->retry)
         shop_retry(shop, order);
 }
 
@@ -82,6 +83,7 @@ static void settle(struct shop *shop, size_t orders, size_t *attention)
         if (quiet)
             break;
         shop_mood(shop, &kind_mood);
+        shop_refuse(shop, 0);
         shop_run(shop);
         shop_check_quiet(shop);
     }
@@ -96,6 +98,7 @@ static void run_shop(uint64_t seed, size_t counts[3])
     mood = random_mood(chance);
     shop_mood(shop, &mood);
     shop_double_answers(shop, chance_percent(chance, 50) ? 10 : 0);
+    shop_refuse(shop, chance_percent(chance, 20) ? 3 : 0);
     struct habits habits = {
         .cancel = (unsigned)chance_below(chance, 20),
         .ship = (unsigned)chance_below(chance, 40),
