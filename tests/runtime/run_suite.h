@@ -1,0 +1,23 @@
+/* A Check suite of one case, run to an exit code. */
+#ifndef TESTS_RUNTIME_RUN_SUITE_H
+#define TESTS_RUNTIME_RUN_SUITE_H
+
+#include <check.h>
+#include <stdio.h>
+
+static inline int run_suite(const char *name, const TTest *const *tests, size_t count)
+{
+    Suite *suite = suite_create(name);
+    TCase *tcase = tcase_create(name);
+    for (size_t i = 0; i < count; i++)
+        tcase_add_test(tcase, tests[i]);
+    tcase_set_timeout(tcase, 60);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? 1 : 0;
+}
+
+#endif
