@@ -26,10 +26,10 @@ struct effect_answer {
     struct text body;
 };
 
-/* The command that tells the aggregate. Everything lives in the arena, the job or the answer. */
+/* The command that tells the aggregate whose event it was. The message and its text live in the arena, the job or
+ * the answer. */
 struct effect_result {
     struct uuid id;      /* of the command: the same for the same outcome, for ever */
-    struct text target;  /* aggregate id */
     const void *message; /* tagged union of effect->commands */
 };
 

@@ -218,13 +218,10 @@ static void call(const void *memory, struct arena *arena, struct effect_call *re
 static void finish(const struct job *job, const char *outcome, const struct payment_command *command,
                    struct arena *arena, struct effect_result *ret_result)
 {
-    char id[UUID_TEXT_LEN + 1];
     struct payment_command *message = arena_alloc(arena, sizeof *message);
     assert(message);
     *message = *command;
-    uuid_format(job->payment_id, id);
     ret_result->id = uuid_derive(job->key, text_of(outcome));
-    ret_result->target = arena_copy(arena, text_of(id));
     ret_result->message = message;
 }
 
