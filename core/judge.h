@@ -21,7 +21,7 @@ static inline enum verdict log_judge(struct judge *judge, int64_t offset, const 
         *judge = (struct judge){.epoch = offset};
         return VERDICT_TAKEOVER;
     }
-    if (mark->epoch != judge->epoch || mark->number != judge->number + 1)
+    if (judge->epoch < 0 || mark->epoch != judge->epoch || mark->number != judge->number + 1)
         return VERDICT_VOID;
     judge->number++;
     return VERDICT_VALID;
