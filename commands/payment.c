@@ -228,10 +228,12 @@ static void record_capture_failed(const struct payment *payment,
         emit_void(payment, command->payment_id, draft);
 }
 
+/* That the money is back is true even if we had given up hope: an answer that came twice may have
+ * told of an earlier refusal while the next try was under way. */
 static void record_voided(const struct payment *payment,
                           const struct payment_record_voided_v1 *command, struct draft *draft)
 {
-    if (payment->stage != PAYMENT_VOIDING)
+    if (payment->stage != PAYMENT_VOIDING && payment->stage != PAYMENT_VOID_FAILED)
         return;
     EMIT(draft, payment_event, .tag = PAYMENT_EVENT_VOIDED_V1,
          .as.voided_v1 = {.payment_id = command->payment_id, .order_id = payment->order_id});
@@ -240,7 +242,7 @@ static void record_voided(const struct payment *payment,
 static void record_refunded(const struct payment *payment,
                             const struct payment_record_refunded_v1 *command, struct draft *draft)
 {
-    if (payment->stage != PAYMENT_REFUNDING)
+    if (payment->stage != PAYMENT_REFUNDING && payment->stage != PAYMENT_REFUND_FAILED)
         return;
     EMIT(draft, payment_event, .tag = PAYMENT_EVENT_REFUNDED_V1,
          .as.refunded_v1 = {

@@ -324,8 +324,7 @@ static void on_retry(struct turn *turn)
         HAPPEN(turn, RETRIED, retried, .try = turn->now.try + 1);
 }
 
-/* Past the pivot it is the order that decides between shipping and cancelling: it is asked first.
- */
+/* Past the pivot the order decides between shipping and cancelling: it is asked first. */
 static void on_compensate(struct turn *turn)
 {
     if (turn->now.phase == PHASE_ENDED)

@@ -2,7 +2,7 @@
 #include "tests/support/given.h"
 #include "tests/support/shop.h"
 
-enum { ORDERINGS = 50, ORDER = 0 };
+enum { ORDERINGS = 20, ORDER = 0 };
 
 static const struct mood kind = {0};
 static const struct basket two_products = {.quantities = {2, 3}};

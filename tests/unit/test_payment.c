@@ -299,6 +299,23 @@ START_TEST(an_unknown_capture_is_voided_or_else_refunded)
 }
 END_TEST
 
+START_TEST(money_that_came_back_after_all_is_back)
+{
+    given_captured();
+    release();
+    RECORD(RELEASE_FAILED, release_failed, .operation = PAYMENT_OPERATION_REFUND, REASON);
+    release();
+    RECORD(RELEASE_FAILED, release_failed, .operation = PAYMENT_OPERATION_REFUND, REASON);
+    RECORD(REFUNDED, refunded, .amount = EUR(1400));
+    then_only(PAYMENT_EVENT_REFUNDED_V1);
+    given_authorized();
+    release();
+    RECORD(UNKNOWN, unknown, .operation = PAYMENT_OPERATION_VOID, REASON);
+    RECORD(VOIDED, voided);
+    then_only(PAYMENT_EVENT_VOIDED_V1);
+}
+END_TEST
+
 START_TEST(answers_that_nobody_awaits_are_absorbed)
 {
     given_captured();
@@ -345,6 +362,7 @@ int main(void)
     tcase_add_test(stories, after_an_unknown_result_the_same_ordinal_is_asked);
     tcase_add_test(stories, an_unknown_authorization_is_voided_without_a_reference);
     tcase_add_test(stories, an_unknown_capture_is_voided_or_else_refunded);
+    tcase_add_test(stories, money_that_came_back_after_all_is_back);
     tcase_add_test(stories, answers_that_nobody_awaits_are_absorbed);
     suite_add_tcase(suite, stories);
     return run_suite(suite);
