@@ -18,3 +18,10 @@ static const struct service services[] = {
 };
 
 const struct service_list house_services = {services, COUNT(services)};
+
+static const struct vocabulary_of vocabularies[] = {
+    {"fulfilment", &fulfilment_events}, {"inventory", &inventory_events}, {"order", &order_events},
+    {"payment", &payment_events},       {"product", &product_events},
+};
+
+const struct vocabulary_list house_vocabularies = {vocabularies, COUNT(vocabularies)};

@@ -13,9 +13,14 @@
 #include "app/settings.h"
 #include "app/verbs.h"
 #include "runtime/clock.h"
+#include "effects/effects.h"
+#include "projections/projections.h"
+#include "runtime/effect_worker.h"
 #include "runtime/owner_worker.h"
+#include "runtime/projection_worker.h"
 #include "runtime/publisher.h"
 #include "runtime/report.h"
+#include "runtime/store.h"
 #include "runtime/topics.h"
 
 enum { PARTS_MAX = 32, STOP_DEADLINE_S = 10, SERVICES_MAX = 16 };
@@ -29,6 +34,8 @@ struct part {
     struct err result;
     struct owner_worker_status owners;
     struct publisher_stats published;
+    struct projection_worker_status projected;
+    struct effect_stats effected;
 };
 
 static struct log *kafka;
@@ -69,6 +76,34 @@ static struct err run_publisher(struct part *part)
         &(struct publisher_options){.log = kafka, .service = part->service, .stop = &stop, .stats = &part->published});
 }
 
+static struct err run_projections(struct part *part)
+{
+    char conninfo[STORE_CONNINFO_MAX];
+    TRY(store_conninfo(setting_text(SETTING_PG), part->service, conninfo, sizeof conninfo));
+    return projection_worker_run(&(struct projection_worker_options){.service = part->service,
+                                                                     .log = kafka,
+                                                                     .conninfo = conninfo,
+                                                                     .instance = log_instance(kafka),
+                                                                     .projections = projections,
+                                                                     .projections_count = projections_count,
+                                                                     .vocabularies = &house_vocabularies,
+                                                                     .stop = &stop,
+                                                                     .status = &part->projected});
+}
+
+static struct err run_payment_effect(struct part *part)
+{
+    return effect_worker_run(&(struct effect_options){
+        .log = kafka,
+        .effect = &payment_effect,
+        .url = setting_text(SETTING_PAYMENT_URL),
+        .limits = {.call_ms = (int)setting_number(SETTING_PAYMENT_CALL_MS),
+                   .deadline_ms = (int)setting_number(SETTING_PAYMENT_GIVE_UP_MS)},
+        .stop = &stop,
+        .stats = &part->effected,
+    });
+}
+
 /* ---- starting and stopping ------------------------------------------------------------------ */
 
 static void *run_part(void *context)
@@ -101,16 +136,25 @@ static void choose_services(void)
     }
 }
 
+/* One for each service, and for each saga. */
+static void add_parts(const char *role, struct err (*run)(struct part *))
+{
+    for (size_t i = 0; setting_has(SETTING_ROLES, role) && aggregates[i]; i++)
+        add_part(role, aggregates[i]->name, run);
+    for (size_t i = 0; setting_has(SETTING_ROLES, role) && sagas[i]; i++)
+        add_part(role, sagas[i]->name, run);
+}
+
 static void choose_parts(void)
 {
     if (setting_has(SETTING_ROLES, "commands") && aggregates[0])
         add_part("commands", NULL, run_commands);
     if (setting_has(SETTING_ROLES, "saga") && sagas[0])
         add_part("saga", NULL, run_saga);
-    for (size_t i = 0; setting_has(SETTING_ROLES, "publisher") && aggregates[i]; i++)
-        add_part("publisher", aggregates[i]->name, run_publisher);
-    for (size_t i = 0; setting_has(SETTING_ROLES, "publisher") && sagas[i]; i++)
-        add_part("publisher", sagas[i]->name, run_publisher);
+    add_parts("publisher", run_publisher);
+    add_parts("projections", run_projections);
+    if (setting_has(SETTING_ROLES, "effects") && setting_has(SETTING_SERVICES, payment_effect.service))
+        add_part("effects", payment_effect.service, run_payment_effect);
 }
 
 static void start_parts(void)

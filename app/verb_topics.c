@@ -5,6 +5,8 @@
 #include "app/house.h"
 #include "app/settings.h"
 #include "app/verbs.h"
+#include "effects/effects.h"
+#include "runtime/effect_worker.h"
 #include "runtime/publisher.h"
 #include "runtime/topics.h"
 
@@ -21,7 +23,7 @@ static struct err positions(struct log *log)
 {
     for (size_t i = 0; i < house_services.count; i++)
         TRY(publisher_offsets_init(log, house_services.at[i].name));
-    return OK;
+    return effect_offsets_init(log, &payment_effect);
 }
 
 static struct err run(struct log *log, bool apply, const struct verb_options *options)

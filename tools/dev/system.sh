@@ -12,6 +12,7 @@ export_addresses() {
     export FOLDLOG_KAFKA=${FOLDLOG_KAFKA:-127.0.0.1:$KAFKA_PORT}
     export FOLDLOG_PG=${FOLDLOG_PG:-host=127.0.0.1 port=$PG_PORT user=postgres dbname=postgres}
     export FOLDLOG_PAYMENT_URL=${FOLDLOG_PAYMENT_URL:-http://127.0.0.1:$SANDBOX_PORT}
+    export FOLDLOG_DEV=${FOLDLOG_DEV:-true} # one broker, one replica
 }
 
 # Before anything is started: is every port that will be needed free?
