@@ -155,7 +155,7 @@ static bool is_newly_awaited(struct fulfilment *before, struct fulfilment *now,
     struct ask was = {0};
     if (line < fulfilment_asks(before, step))
         was = *fulfilment_ask(before, step, line);
-    return is.answer == ANSWER_AWAITED && (was.answer != ANSWER_AWAITED || was.try != is.try);
+    return is.answer == ANSWER_AWAITED && was.answer != ANSWER_AWAITED;
 }
 
 void fulfilment_send(struct fulfilment *before, struct fulfilment *now,

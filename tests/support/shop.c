@@ -16,7 +16,8 @@
 enum { MESSAGES_MAX = 4096, SENT_MAX = 1024, ARENA_BYTES = 8 * UNIT_ARENA_BYTES };
 static const enum common_currency currency = COMMON_CURRENCY_EUR;
 
-static const struct saga_limits limits = {.step = 1000000, .compensation = 5000000};
+static const struct saga_limits limits = {.step = SHOP_STEP_US,
+                                          .compensation = SHOP_COMPENSATION_US};
 
 enum message_kind { TO_AGGREGATE, TO_SAGA, TO_PROVIDER };
 
@@ -682,6 +683,18 @@ void shop_fire_timer(struct shop *shop, size_t number)
         shop->now = due;
     arena_reset(&shop->arena);
     react(shop, number, &(struct saga_input){.kind = SAGA_TIMER});
+}
+
+void shop_fire_timer_early(struct shop *shop, size_t number)
+{
+    arena_reset(&shop->arena);
+    ck_assert_int_lt(shop->now, fulfilment_saga.due(shop->orders[number].saga.reread));
+    react(shop, number, &(struct saga_input){.kind = SAGA_TIMER});
+}
+
+int64_t shop_now(const struct shop *shop)
+{
+    return shop->now;
 }
 
 const struct fulfilment *shop_fulfilment(const struct shop *shop, size_t number)

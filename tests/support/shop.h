@@ -10,6 +10,7 @@
 #include "tests/support/provider.h"
 
 enum { SHOP_PRODUCTS = 4, SHOP_ORDERS_MAX = 16 };
+enum { SHOP_STEP_US = 1000000, SHOP_COMPENSATION_US = 5000000 };
 
 struct shop;
 
@@ -38,6 +39,9 @@ enum problem shop_retry(struct shop *shop, size_t order);
 enum problem shop_compensate(struct shop *shop, size_t order);
 /* Its timer fires, if one is set. */
 void shop_fire_timer(struct shop *shop, size_t order);
+/* As a clock might that runs behind the one that set it. */
+void shop_fire_timer_early(struct shop *shop, size_t order);
+int64_t shop_now(const struct shop *shop);
 
 /* Delivers one message, whichever chance picks; false: there is none. */
 bool shop_step(struct shop *shop);

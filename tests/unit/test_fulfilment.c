@@ -237,6 +237,25 @@ START_TEST(a_deadline_before_the_pivot_gives_everything_back)
 }
 END_TEST
 
+START_TEST(every_step_has_a_deadline_of_its_own)
+{
+    static const enum phase moments[] = {PHASE_AUTHORIZING, PHASE_RESERVING, PHASE_CAPTURING,
+                                         PHASE_CONFIRMING};
+    struct shop *shop = shop_with((uint64_t)_i, &kind);
+    for (size_t i = 0; i < COUNT(moments); i++) {
+        run_until(shop, moments[i]);
+        ck_assert_int_eq(fulfilment_due(shop_fulfilment(shop, ORDER)),
+                         shop_now(shop) + SHOP_STEP_US);
+        shop_fire_timer_early(shop, ORDER);
+        check_happened(shop, "fulfilment.timer_fired.v1", 0);
+        check_happened(shop, "fulfilment.timer_set.v1", i + 1);
+    }
+    shop_run(shop);
+    shop_check_settled(shop);
+    shop_destroy(shop);
+}
+END_TEST
+
 START_TEST(a_deadline_past_the_pivot_is_only_set_again)
 {
     struct shop *shop = shop_with((uint64_t)_i, &kind);
@@ -266,6 +285,9 @@ START_TEST(a_refused_refund_needs_attention_until_it_is_retried)
     ck_assert_int_eq(fulfilment_due(shop_fulfilment(shop, ORDER)), INT64_MAX);
     shop_mood(shop, &kind);
     ck_assert_int_eq(shop_retry(shop, ORDER), PROBLEM_NONE);
+    ck_assert(!shop_fulfilment(shop, ORDER)->needs_attention);
+    ck_assert_int_eq(fulfilment_due(shop_fulfilment(shop, ORDER)),
+                     shop_now(shop) + SHOP_COMPENSATION_US);
     check_cancelled(shop, ORDER_CANCEL_REASON_CUSTOMER_REQUEST);
 }
 END_TEST
@@ -278,6 +300,11 @@ START_TEST(an_overdue_compensation_is_told_and_goes_on_by_itself)
     shop_fire_timer(shop, ORDER);
     ck_assert(shop_fulfilment(shop, ORDER)->needs_attention);
     check_happened(shop, "fulfilment.compensation_failed.v1", 1);
+    while (shop_fulfilment(shop, ORDER)->cancel.answer == ANSWER_UNASKED)
+        ck_assert(shop_step(shop));
+    ck_assert(!shop_fulfilment(shop, ORDER)->needs_attention);
+    ck_assert_int_eq(fulfilment_due(shop_fulfilment(shop, ORDER)),
+                     shop_now(shop) + SHOP_COMPENSATION_US);
     check_cancelled(shop, ORDER_CANCEL_REASON_DEADLINE);
 }
 END_TEST
@@ -344,6 +371,7 @@ int main(void)
     ADD(an_operator_may_cancel_before_and_after_confirmation);
     ADD(an_operator_and_a_merchant_cannot_both_win);
     ADD(a_deadline_before_the_pivot_gives_everything_back);
+    ADD(every_step_has_a_deadline_of_its_own);
     ADD(a_deadline_past_the_pivot_is_only_set_again);
     ADD(a_refused_refund_needs_attention_until_it_is_retried);
     ADD(an_overdue_compensation_is_told_and_goes_on_by_itself);

@@ -113,6 +113,12 @@ START_TEST(stock_has_a_limit)
     inventory_aggregate.evolve(state, &event);
     ck_assert_int_eq(asked_directly(state, &receive), PROBLEM_LIMIT_EXCEEDED);
     ck_assert_int_eq(asked_directly(state, &adjust), PROBLEM_LIMIT_EXCEEDED);
+    event.tag = INVENTORY_EVENT_ADJUSTED_V1;
+    event.as.adjusted_v1 =
+        (struct inventory_adjusted_v1){.sku = SKU, .quantity_change = -7, .reason = TEXT("x")};
+    inventory_aggregate.evolve(state, &event);
+    ck_assert_int_eq(asked_directly(state, &adjust), PROBLEM_NONE);
+    ck_assert_int_eq(asked_directly(state, &receive), PROBLEM_LIMIT_EXCEEDED);
     inventory_aggregate.finish(state);
     free(state);
 }
