@@ -1,0 +1,259 @@
+/* Products: their merchant adds them and sets price and status; anyone reads them. */
+#include "api/body.h"
+#include "api/page.h"
+#include "api/routes.h"
+#include "schemas/product.h"
+
+/* ---- commands ---- */
+
+static bool parse_add(const struct request *request, struct intake *intake, struct refusal *refusal)
+{
+    if (!body_decode(request, &product_add_body_shape, intake, refusal))
+        return false;
+    intake->target = ((const struct product_add_body *)intake->body)->sku;
+    return true;
+}
+
+static bool build_add(const struct request *request, const struct intake *intake, struct uuid id,
+                      const struct product_fact *facts, void *ret_message, struct refusal *refusal)
+{
+    const struct product_add_body *body = intake->body;
+    (void)id, (void)facts, (void)refusal;
+    *(struct product_command *)ret_message = (struct product_command){
+        .tag = PRODUCT_COMMAND_ADD_V1,
+        .as.add_v1 = {
+            .sku = body->sku,
+            .name = body->name,
+            .price = body->price,
+            .merchant_id = body->has_merchant_id ? body->merchant_id : request->actor.id,
+        },
+    };
+    return true;
+}
+
+static const struct command_route add = {
+    .vocabulary = &product_commands,
+    .success = 201,
+    .location = "/v1/products/",
+    .also = "sku",
+    .parse = parse_add,
+    .build = build_add,
+};
+
+static bool parse_price(const struct request *request, struct intake *intake, struct refusal *refusal)
+{
+    return path_sku(request, 0, &intake->target, refusal) &&
+           body_decode(request, &common_money_shape, intake, refusal);
+}
+
+static bool build_price(const struct request *request, const struct intake *intake, struct uuid id,
+                        const struct product_fact *facts, void *ret_message, struct refusal *refusal)
+{
+    (void)request, (void)id, (void)facts, (void)refusal;
+    *(struct product_command *)ret_message = (struct product_command){
+        .tag = PRODUCT_COMMAND_CHANGE_PRICE_V1,
+        .as.change_price_v1 = {.sku = intake->target, .price = *(const struct common_money *)intake->body},
+    };
+    return true;
+}
+
+static const struct command_route price = {
+    .vocabulary = &product_commands,
+    .success = 200,
+    .location = "/v1/products/",
+    .also = "sku",
+    .parse = parse_price,
+    .build = build_price,
+};
+
+static bool parse_status(const struct request *request, struct intake *intake, struct refusal *refusal)
+{
+    return path_sku(request, 0, &intake->target, refusal) &&
+           body_decode(request, &product_status_body_shape, intake, refusal);
+}
+
+static bool build_status(const struct request *request, const struct intake *intake, struct uuid id,
+                         const struct product_fact *facts, void *ret_message, struct refusal *refusal)
+{
+    (void)request, (void)id, (void)facts, (void)refusal;
+    *(struct product_command *)ret_message = (struct product_command){
+        .tag = PRODUCT_COMMAND_CHANGE_STATUS_V1,
+        .as.change_status_v1 = {.sku = intake->target,
+                                .status = ((const struct product_status_body *)intake->body)->status},
+    };
+    return true;
+}
+
+static const struct command_route status = {
+    .vocabulary = &product_commands,
+    .success = 200,
+    .location = "/v1/products/",
+    .also = "sku",
+    .parse = parse_status,
+    .build = build_status,
+};
+
+/* ---- queries ---- */
+
+#define COLUMNS "sku, name, price, currency, status, merchant_id, added_at, updated_at, version"
+enum { SKU, NAME, PRICE, CURRENCY, STATUS, MERCHANT, ADDED, UPDATED, VERSION };
+
+static void write_product(struct json_write *out, const struct query_rows *rows, size_t row, int64_t availability)
+{
+    json_write_begin(out, NULL, '{');
+    json_write_text(out, "sku", query_at(rows, row, SKU)->text);
+    json_write_text(out, "name", query_at(rows, row, NAME)->text);
+    write_money(out, "price", query_at(rows, row, PRICE)->number, query_at(rows, row, CURRENCY)->text);
+    json_write_text(out, "status", query_at(rows, row, STATUS)->text);
+    json_write_uuid(out, "merchant_id", query_at(rows, row, MERCHANT)->uuid);
+    json_write_number(out, "availability", availability);
+    json_write_time(out, "added_at", query_at(rows, row, ADDED)->number);
+    json_write_time(out, "updated_at", query_at(rows, row, UPDATED)->number);
+    json_write_number(out, "version", query_at(rows, row, VERSION)->number);
+    json_write_end(out, '}');
+}
+
+static enum inquiry_step step_item(struct inquiry *inquiry, struct refusal *refusal)
+{
+    struct text sku;
+    if (!path_sku(inquiry->request, 0, &sku, refusal))
+        return INQUIRY_REFUSED;
+    if (inquiry->round == 0) {
+        struct question *q = inquiry_ask(inquiry, "product", "SELECT " COLUMNS " FROM products WHERE sku = $1");
+        q->values[q->count++] = QUERY_TEXT(sku);
+        q = inquiry_ask(inquiry, "inventory", "SELECT on_hand FROM stock WHERE sku = $1");
+        q->values[q->count++] = QUERY_TEXT(sku);
+        return INQUIRY_ASK;
+    }
+    const struct query_rows *rows = &inquiry->answers[0], *stock = &inquiry->answers[1];
+    if (rows->count == 0) {
+        refuse(refusal, PROBLEM_NOT_FOUND, "There is no such product.");
+        return INQUIRY_REFUSED;
+    }
+    write_product(&inquiry->out, rows, 0, stock->count ? query_at(stock, 0, 0)->number : 0);
+    inquiry->version = query_at(rows, 0, VERSION)->number;
+    inquiry->sequence = -1;
+    return INQUIRY_DONE;
+}
+
+static const struct query_route item = {.step = step_item};
+
+/* "%50\% off%": what ILIKE must be given to find `text` anywhere. */
+static struct text pattern_of(struct arena *arena, struct text text)
+{
+    char *out = arena_alloc(arena, 2 * text.len + 2), *to = out;
+    if (!out)
+        return TEXT("%");
+    *to++ = '%';
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.at[i] == '%' || text.at[i] == '_' || text.at[i] == '\\')
+            *to++ = '\\';
+        *to++ = text.at[i];
+    }
+    *to++ = '%';
+    return (struct text){out, (size_t)(to - out)};
+}
+
+static bool read_status(const struct request *request, struct text *ret_statuses, struct refusal *refusal)
+{
+    struct text given = request_parameter(request, "status");
+    *ret_statuses = given.at ? given : TEXT("active,discontinued");
+    return !given.at || text_is(given, "active") || text_is(given, "discontinued") ||
+           refuse_parameter(refusal, "status", "must be active or discontinued");
+}
+
+static enum inquiry_step ask_list(struct inquiry *inquiry, const struct page *page, struct refusal *refusal)
+{
+    const struct request *request = inquiry->request;
+    struct text merchant = request_parameter(request, "merchant_id"), q = request_parameter(request, "q"), statuses;
+    struct uuid merchant_id;
+    if (!read_status(request, &statuses, refusal))
+        return INQUIRY_REFUSED;
+    if (merchant.at && !uuid_read(merchant, &merchant_id)) {
+        refuse_parameter(refusal, "merchant_id", "must be a UUID");
+        return INQUIRY_REFUSED;
+    }
+    struct question *question = inquiry_ask(
+        inquiry, "product",
+        merchant.at ? "SELECT " COLUMNS " FROM products WHERE sku > $1 AND status = ANY(string_to_array($3, ','))"
+                      " AND (name ILIKE $4 OR sku ILIKE $4) AND merchant_id = $5 ORDER BY sku LIMIT $2"
+                    : "SELECT " COLUMNS " FROM products WHERE sku > $1 AND status = ANY(string_to_array($3, ','))"
+                      " AND (name ILIKE $4 OR sku ILIKE $4) ORDER BY sku LIMIT $2");
+    question->values[question->count++] = QUERY_TEXT(page->key);
+    question->values[question->count++] = QUERY_NUMBER(page->limit + 1);
+    question->values[question->count++] = QUERY_TEXT(statuses);
+    question->values[question->count++] = QUERY_TEXT(q.len ? pattern_of(request->arena, q) : TEXT("%"));
+    if (merchant.at)
+        question->values[question->count++] = QUERY_UUID(merchant_id);
+    return INQUIRY_ASK;
+}
+
+/* "a,b,c" */
+static struct text joined(struct arena *arena, const struct query_rows *rows, size_t count)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++)
+        len += query_at(rows, i, SKU)->text.len + 1;
+    char *out = arena_alloc(arena, len + 1), *to = out;
+    for (size_t i = 0; out && i < count; i++) {
+        struct text sku = query_at(rows, i, SKU)->text;
+        if (i > 0)
+            *to++ = ',';
+        memcpy(to, sku.at, sku.len);
+        to += sku.len;
+    }
+    return (struct text){out ? out : "", (size_t)(to - out)};
+}
+
+static int64_t stock_of(const struct query_rows *stock, struct text sku)
+{
+    for (size_t i = 0; i < stock->count; i++)
+        if (text_equal(query_at(stock, i, 0)->text, sku))
+            return query_at(stock, i, 1)->number;
+    return 0;
+}
+
+static void write_list(struct inquiry *inquiry, const struct query_rows *rows, size_t shown,
+                       const struct query_rows *stock)
+{
+    page_begin(inquiry);
+    for (size_t i = 0; i < shown; i++)
+        write_product(&inquiry->out, rows, i, stock_of(stock, query_at(rows, i, SKU)->text));
+    page_end(inquiry, rows->count > shown ? query_at(rows, shown - 1, SKU)->text : TEXT(""));
+}
+
+static enum inquiry_step step_list(struct inquiry *inquiry, struct refusal *refusal)
+{
+    struct page page;
+    if (!page_by_key(inquiry->request, &page, refusal))
+        return INQUIRY_REFUSED;
+    if (inquiry->round == 0)
+        return ask_list(inquiry, &page, refusal);
+    if (inquiry->round == 1) {
+        struct query_rows *rows = arena_alloc(inquiry->request->arena, sizeof *rows);
+        if (!rows) {
+            refuse(refusal, PROBLEM_OVERLOADED, "The list needs too much memory.");
+            return INQUIRY_REFUSED;
+        }
+        *rows = inquiry->answers[0];
+        inquiry->kept = rows;
+        struct question *q = inquiry_ask(
+            inquiry, "inventory", "SELECT sku, on_hand FROM stock WHERE sku = ANY(string_to_array($1, ','))");
+        q->values[q->count++] = QUERY_TEXT(joined(inquiry->request->arena, rows, page_shown(&page, rows)));
+        return INQUIRY_ASK;
+    }
+    const struct query_rows *rows = inquiry->kept;
+    write_list(inquiry, rows, page_shown(&page, rows), &inquiry->answers[0]);
+    return INQUIRY_DONE;
+}
+
+static const struct query_route list = {.step = step_list};
+
+const struct route product_routes[] = {
+    {"GET", "/v1/products", "product", 0, .query = &list},
+    {"POST", "/v1/products", "product", ROLE_MERCHANT | ROLE_ADMIN, .command = &add},
+    {"GET", "/v1/products/{sku}", "product", 0, .query = &item},
+    {"PUT", "/v1/products/{sku}/price", "product", ROLE_MERCHANT | ROLE_ADMIN, .command = &price},
+    {"PUT", "/v1/products/{sku}/status", "product", ROLE_MERCHANT | ROLE_ADMIN, .command = &status},
+};
+const size_t product_routes_count = COUNT(product_routes);
