@@ -53,18 +53,22 @@ static void compare_money(struct demo_findings *findings, int n, const char *wit
             (long long)meant.refunded);
 }
 
-/* What a payment of this status has moved. */
-static struct demo_money payment_money(const char *status, int64_t amount)
+static int64_t amount_of(const json_t *payment, const char *name)
 {
-    struct demo_money money = {.authorized = amount};
-    if (strcmp(status, "declined") == 0 || strcmp(status, "requested") == 0)
-        money.authorized = 0;
-    if (strcmp(status, "captured") == 0 || strcmp(status, "refunded") == 0)
-        money.captured = amount;
-    if (strcmp(status, "refunded") == 0)
-        money.refunded = amount;
-    if (strcmp(status, "voided") == 0)
-        money.voided = amount;
+    return number(json_object_get(payment, name), "amount");
+}
+
+static struct demo_money payment_money(const json_t *payment)
+{
+    static const char *const held[] = {"authorized", "captured", "capture_failed", "voided",
+                                       "refunded"};
+    struct demo_money money = {.captured = amount_of(payment, "captured"),
+                               .refunded = amount_of(payment, "refunded")};
+    for (size_t i = 0; i < sizeof held / sizeof *held; i++)
+        if (strcmp(word(payment, "status"), held[i]) == 0)
+            money.authorized = amount_of(payment, "amount");
+    if (strcmp(word(payment, "status"), "voided") == 0)
+        money.voided = amount_of(payment, "amount");
     return money;
 }
 
@@ -78,8 +82,7 @@ static bool check_payment(struct demo_http *api, int n, const struct demo_order 
         return false;
     json_t *items = json_object_get(answer, "items");
     json_t *payment = items ? json_array_get(items, 0) : answer;
-    struct demo_money money = payment_money(word(payment, "status"),
-                                            number(json_object_get(payment, "amount"), "amount"));
+    struct demo_money money = payment_money(payment);
     compare_money(findings, n, "the read model payments", &money);
     if (items && json_array_size(items) != 1)
         complain(findings, &findings->order_agrees[n], "order %d has %zu payments", n + 1,

@@ -36,14 +36,15 @@ static bool known(const struct demo_timeline *timeline, const char *key)
 static int take(struct demo_timeline *timeline, const json_t *item)
 {
     struct demo_entry e = {.poll = timeline->polls};
-    snprintf(e.key, sizeof e.key, "%s/%lld/%lld/%lld", word(item, "topic"),
+    snprintf(e.key, sizeof e.key, "%s/%lld/%lld/%lld", word(item, "service"),
              json_integer_value(json_object_get(item, "partition")),
              json_integer_value(json_object_get(item, "offset")),
              json_integer_value(json_object_get(item, "index")));
     if (known(timeline, e.key) || timeline->count == DEMO_ENTRIES_MAX)
         return 0;
     snprintf(e.type, sizeof e.type, "%s", word(item, "type"));
-    snprintf(e.detail, sizeof e.detail, "%s", word(item, "detail"));
+    snprintf(e.detail, sizeof e.detail, "%s%s",
+             strcmp(word(item, "kind"), "refused") == 0 ? "refused: " : "", word(item, "detail"));
     e.at_us = read_time(word(item, "at"));
     if (timeline->count == 0 || e.at_us < timeline->began_us)
         timeline->began_us = e.at_us;
@@ -57,7 +58,7 @@ int demo_timeline_poll(struct demo_timeline *timeline, struct demo_http *api, co
     json_t *answer, *item;
     size_t i;
     int fresh = 0;
-    snprintf(path, sizeof path, "/v1/orders/%s/timeline?limit=100", order_id);
+    snprintf(path, sizeof path, "/v1/orders/%s/timeline", order_id);
     int status = demo_http_call(api, "GET", path, NULL, NULL, &answer);
     timeline->polls++;
     if (status == 200 && json_is_array(json_object_get(answer, "items"))) {
