@@ -1,4 +1,8 @@
 /* Stories of one order's fulfilment, told in many orders of messages. */
+#include <stdlib.h>
+
+#include "saga/sagas.h"
+#include "schemas/payment.h"
 #include "tests/support/given.h"
 #include "tests/support/shop.h"
 
@@ -351,6 +355,73 @@ START_TEST(answers_told_twice_change_nothing)
 }
 END_TEST
 
+static void evolve_started(void *state, struct uuid order_id)
+{
+    static char skus[LINES_MAX][KEY_LEN_MAX];
+    struct fulfilment_item items[LINES_MAX];
+    memset(skus, 'x', sizeof skus);
+    for (size_t i = 0; i < LINES_MAX; i++) {
+        skus[i][0] = (char)('A' + i % 26);
+        skus[i][1] = (char)('a' + i / 26);
+        items[i] = (struct fulfilment_item){.sku = {skus[i], KEY_LEN_MAX}, .quantity = 10000};
+    }
+    fulfilment_saga.evolve(
+        state,
+        &(struct fulfilment_event){
+            .tag = FULFILMENT_EVENT_STARTED_V1,
+            .as.started_v1 = {.order_id = order_id, .items = {.at = items, .count = LINES_MAX}}});
+}
+
+static size_t react_to_payment(const void *state, struct uuid order_id,
+                               const struct payment_event *message, size_t *ret_bytes)
+{
+    static char memory[UNIT_ARENA_BYTES] __attribute__((aligned(16)));
+    struct arena arena = {.base = memory, .size = sizeof memory};
+    struct decision cause = {.outcome = OUTCOME_ACCEPTED};
+    struct event event = {.vocabulary = &payment_events, .message = message, .decision = &cause};
+    struct saga_input input = {
+        .kind = SAGA_DECISION,
+        .id = order_id,
+        .decision = &cause,
+        .service = "payment",
+        .events_count = 1,
+        .events = &event,
+    };
+    struct draft draft;
+    draft_init(&draft, &arena, &fulfilment_events);
+    fulfilment_saga.react(state, &input, &draft);
+    struct decision decision = {
+        .mark = {.kind = RECORD_DECISION, .number = 1},
+        .outcome = OUTCOME_ACCEPTED,
+        .target = TEXT("11111111-1111-1111-1111-111111111111"),
+        .commands_count = draft.commands_count,
+        .commands = draft.commands,
+    };
+    *ret_bytes = decision_encode(&decision, &arena).len;
+    return draft.commands_count;
+}
+
+START_TEST(the_widest_order_fits_into_one_decision)
+{
+    struct uuid order_id = id_of(1);
+    struct payment_event captured = {.tag = PAYMENT_EVENT_CAPTURED_V1};
+    struct payment_event failed = {.tag = PAYMENT_EVENT_CAPTURE_FAILED_V1};
+    struct fulfilment_event authorized = {.tag = FULFILMENT_EVENT_AUTHORIZED_V1};
+    struct fulfilment_event capturing = {.tag = FULFILMENT_EVENT_CAPTURING_V1};
+    size_t bytes;
+    void *state = calloc(1, fulfilment_saga.state_size);
+    evolve_started(state, order_id);
+    fulfilment_saga.evolve(state, &authorized);
+    fulfilment_saga.evolve(state, &capturing);
+    ck_assert_uint_eq(react_to_payment(state, order_id, &captured, &bytes), LINES_MAX + 1);
+    ck_assert(bytes > 0 && bytes < DECISION_BYTES_MAX / 2);
+    ck_assert_uint_eq(react_to_payment(state, order_id, &failed, &bytes), LINES_MAX + 1);
+    ck_assert(bytes > 0 && bytes < DECISION_BYTES_MAX / 2);
+    fulfilment_saga.finish(state);
+    free(state);
+}
+END_TEST
+
 #define ADD(name) tcase_add_loop_test(stories, name, 1, 1 + ORDERINGS)
 
 int main(void)
@@ -378,6 +449,7 @@ int main(void)
     ADD(a_retry_asks_nobody_twice_who_has_not_answered);
     ADD(commands_to_what_is_unknown_or_over_are_refused);
     ADD(answers_told_twice_change_nothing);
+    tcase_add_test(stories, the_widest_order_fits_into_one_decision);
     suite_add_tcase(suite, stories);
     return run_suite(suite);
 }
