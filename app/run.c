@@ -23,7 +23,7 @@
 #include "runtime/store.h"
 #include "runtime/topics.h"
 
-enum { PARTS_MAX = 32, STOP_DEADLINE_S = 10, SERVICES_MAX = 16 };
+enum { PARTS_MAX = 32, STOP_DEADLINE_S = 10, SERVICES_MAX = 16, MODEL_CACHE_BYTES = 4 * 1024 * 1024 };
 
 /* One worker on one thread. */
 struct part {
@@ -88,6 +88,7 @@ static struct err run_projections(struct part *part)
                                                                      .projections_count = projections_count,
                                                                      .vocabularies = &house_vocabularies,
                                                                      .stop = &stop,
+                                                                     .cache_bytes = MODEL_CACHE_BYTES,
                                                                      .status = &part->projected});
 }
 

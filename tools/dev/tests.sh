@@ -84,7 +84,7 @@ tests_end() {
 }
 
 # bench_run, chaos_run: programs of their own, on services of their own.
-bench_run() { KAFKA_JIT='' own_program bench build/release/bench/foldlog-bench "$@"; }
+bench_run() { KAFKA_JIT='' own_program bench bench/bench.py "$@"; }
 chaos_run() { own_program chaos build/release/tests/chaos/foldlog-chaos "$@"; }
 
 own_program() {
