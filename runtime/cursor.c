@@ -15,10 +15,13 @@ static void release(char **memory)
 static struct err read_one(struct cursor *c, struct log_reader *reader, int64_t offset, struct arena *arena,
                            struct log_record *ret_record)
 {
-    enum { TRIES = 50 };
+    enum { TRIES = 250, WAIT_MS = 20 };
     size_t n = 0;
-    for (int i = 0; i < TRIES && n == 0; i++)
+    for (int i = 0; i < TRIES && n == 0; i++) {
         TRY(log_read(reader, c->topic, c->partition, offset, arena, ret_record, 1, &n));
+        if (n == 0)
+            log_wait(reader, WAIT_MS);
+    }
     if (n == 0)
         return FAIL(ERR_TIMEOUT, "record does not arrive");
     return ret_record->offset == offset ? OK : FAIL(ERR_LOST, "record is no longer kept");

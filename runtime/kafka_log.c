@@ -1,6 +1,7 @@
 /* The process's connection to Kafka: configuration, topics, the ends of partitions. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "runtime/kafka_internal.h"
 
@@ -189,11 +190,25 @@ int log_topic_partitions(const struct log_topic *topic)
     return topic->partitions;
 }
 
+/* A partition without leader is one that is being made or moved: it will have one. */
+static bool leaderless(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE || code == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
+           code == RD_KAFKA_RESP_ERR__TRANSPORT;
+}
+
 struct err log_ends(struct log_topic *topic, int partition, int64_t *ret_first, int64_t *ret_end)
 {
+    enum { STEP_MS = 50 };
     int64_t first, end;
-    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(topic->log->client, topic->name, partition, &first, &end,
-                                                                METADATA_TIMEOUT_MS);
+    rd_kafka_resp_err_t code;
+    for (int waited_ms = 0;; waited_ms += STEP_MS) {
+        code = rd_kafka_query_watermark_offsets(topic->log->client, topic->name, partition, &first, &end,
+                                                METADATA_TIMEOUT_MS);
+        if (!leaderless(code) || waited_ms >= METADATA_TIMEOUT_MS)
+            break;
+        nanosleep(&(struct timespec){.tv_nsec = STEP_MS * 1000000L}, NULL);
+    }
     if (code)
         return kafka_fail("ends of a partition", code);
     *ret_first = first;
