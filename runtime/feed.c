@@ -104,8 +104,13 @@ struct feed_source *feed_find(struct feed *feed, const char *topic)
 struct err feed_resume(struct feed *feed, struct feed_source *source, int partition, int64_t done)
 {
     assert(partition < source->partitions);
-    source->stuck[partition] = false;
+    source->stopped[partition] = false;
     return cursor_resume(&source->cursors[partition], feed->reader, source->topic, partition, done);
+}
+
+void feed_stop(struct feed_source *source, int partition)
+{
+    source->stopped[partition] = true;
 }
 
 void feed_wait(struct feed *feed, int timeout_ms)
@@ -227,12 +232,12 @@ static void decode(struct feed *feed, const struct feed_source *source, const st
 
 /* ---- reading ---- */
 
-static void note_stuck(struct feed *feed, struct feed_source *source, int partition, struct err err)
+static void stop_with(struct feed *feed, struct feed_source *source, int partition, struct err err)
 {
     struct feed_item *item = &feed->items[feed->items_count++];
     *item = (struct feed_item){.source = source, .partition = partition, .offset = source->cursors[partition].next,
                                .err = err};
-    source->stuck[partition] = true;
+    source->stopped[partition] = true;
 }
 
 static struct err read_partition(struct feed *feed, struct feed_source *source, int partition, bool *ret_moved)
@@ -241,11 +246,11 @@ static struct err read_partition(struct feed *feed, struct feed_source *source, 
     struct fact *facts = &feed->facts[feed->items_count];
     size_t room = FEED_BATCH - feed->items_count, count = 0;
     int64_t from = cursor->next;
-    if (source->stuck[partition])
+    if (source->stopped[partition])
         return OK;
     struct err err = cursor_read(cursor, feed->reader, &feed->bytes, facts, room < READ_MAX ? room : READ_MAX, &count);
     if (err_class(err) == ERR_CLASS_HALT) {
-        note_stuck(feed, source, partition, err);
+        stop_with(feed, source, partition, err);
         return OK;
     }
     TRY(err);

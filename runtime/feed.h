@@ -30,7 +30,7 @@ struct feed_source {
     int partitions;
     bool own; /* an unknown type is an error; in others' logs it is passed over */
     struct cursor cursors[PARTITIONS_MAX];
-    bool stuck[PARTITIONS_MAX]; /* not read any more: an item said why */
+    bool stopped[PARTITIONS_MAX]; /* not read any more: an item said why, or feed_stop */
 };
 
 /* What was read: one valid decision; or, with err set, why this partition cannot be read on. */
@@ -56,6 +56,8 @@ struct feed_source *feed_source(struct feed *feed, size_t i);
 /* The source of this topic (order.log); NULL when it is not read. */
 struct feed_source *feed_find(struct feed *feed, const char *topic);
 NODISCARD struct err feed_resume(struct feed *feed, struct feed_source *source, int partition, int64_t done);
+/* This partition is not read any more, until the next feed_resume. */
+void feed_stop(struct feed_source *source, int partition);
 /* Up to FEED_BATCH decisions, from all partitions in turn; valid until the next feed_read. *ret_moved: some cursor
  * went on, if only over TAKEOVERs and void records. */
 NODISCARD struct err feed_read(struct feed *feed, const struct feed_item **ret_items, size_t *ret_count, bool *ret_moved);

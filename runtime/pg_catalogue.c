@@ -308,10 +308,17 @@ struct err store_generation_show(struct store *store, const struct projection *p
 static struct err drop(struct store *store, const char *name, const char *table, const char *number)
 {
     const char *params[] = {name, number};
+    PGresult *result;
+    TRY(pg_ask(&store->pg,
+               "DELETE FROM projection_version WHERE projection = $1 AND generation = $2::bigint AND state <> 2"
+               " RETURNING 1",
+               COUNT(params), params, &result));
+    bool dropped = PQntuples(result) == 1;
+    PQclear(result);
+    if (!dropped)
+        return OK;
     TRY(pg_do(&store->pg, "DROP TABLE IF EXISTS \"%s\"", table));
-    TRY(run(store, "DELETE FROM projection_position WHERE projection = $1 AND generation = $2::bigint", COUNT(params),
-            params));
-    return run(store, "DELETE FROM projection_version WHERE projection = $1 AND generation = $2::bigint", COUNT(params),
+    return run(store, "DELETE FROM projection_position WHERE projection = $1 AND generation = $2::bigint", COUNT(params),
                params);
 }
 

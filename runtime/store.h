@@ -103,7 +103,7 @@ NODISCARD struct err store_hold(struct store *store, const char *service);
 NODISCARD struct err store_generation_show(struct store *store, const struct projection *projection, int64_t generation);
 NODISCARD struct err store_commit(struct store *store);
 void store_rollback(struct store *store);
-/* Drops the table and all that is known of it. */
+/* Drops the table and all that is known of it, unless it is live. */
 NODISCARD struct err store_generation_drop(struct store *store, const char *name, int64_t generation);
 /* Drops the view and the live table, as an operator's DROP would: the catalogue still names them. */
 NODISCARD struct err store_model_drop(struct store *store, const char *name, int64_t generation);

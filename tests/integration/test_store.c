@@ -747,7 +747,7 @@ static void drop_leftovers(void)
 {
     char sql[200];
     snprintf(sql, sizeof sql, "SELECT datname FROM pg_database WHERE datname LIKE 'store\\_test\\_%d\\_%%'", run);
-    PGconn *pg = pg_to(server);
+    PGconn *pg = PQconnectdb(server);
     PGresult *names = PQexec(pg, sql);
     for (int i = 0; i < PQntuples(names); i++) {
         snprintf(sql, sizeof sql, "DROP DATABASE %s WITH (FORCE)", PQgetvalue(names, i, 0));

@@ -274,7 +274,7 @@ static void finish_cancelled(struct trade *t, struct active *a, struct text targ
         return;
     case 6:
         if (!declined)
-            DECIDE(t, TRADE_PAYMENT, id, payment, &a->payment_version, 0,
+            DECIDE(t, TRADE_PAYMENT, id, payment, &a->payment_version, 3,
                    PAYMENT(RELEASE_REQUESTED, release_requested, .payment_id = pay, .order_id = id),
                    PAYMENT(VOIDED, voided, .payment_id = pay, .order_id = id));
         return;
