@@ -1,0 +1,30 @@
+"""Sixty customers want what twenty can have, all at once. usage: oversell.py FOLDLOG"""
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from system import System, check_accounts, equal, finish
+
+CUSTOMERS, STOCK = 60, 20
+
+
+def rush(foldlog, sku, other):
+    gate = threading.Barrier(CUSTOMERS)
+
+    def buy(_):
+        gate.wait()
+        return foldlog.order((other, 1), (sku, 1))
+
+    with ThreadPoolExecutor(CUSTOMERS) as pool:
+        return list(pool.map(buy, range(CUSTOMERS)))
+
+
+with System(sys.argv[1]) as foldlog:
+    sku, other = foldlog.product(STOCK), foldlog.product(1000)
+    orders = rush(foldlog, sku, other)
+    counts = check_accounts(foldlog, orders, {sku: STOCK, other: 1000})
+    equal("exactly what was there is sold", counts, {"confirmed": STOCK, "cancelled": CUSTOMERS - STOCK})
+    equal("nothing is left", foldlog.stock(sku)["on_hand"], 0)
+    reasons = {foldlog.see(o).get("reason") for o in orders} - {None}
+    equal("the others are told why", reasons, {"out_of_stock"})
+finish()
