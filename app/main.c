@@ -21,6 +21,7 @@ static int verb_version(int argc, char **argv, const struct verb_options *option
 static const struct verb verbs[] = {
     {"config", "show", "every setting, its value and where that came from", verb_config},
     {"demo", "", "five orders to their ends, a read model rebuilt, the accounts compared", verb_demo},
+    {"health", "", "asks /readyz of the process on this machine; for container health checks", verb_health},
     {"migrate", "", "makes databases, roles, tables and views; safe to repeat", verb_migrate},
     {"run", "", "runs the roles and services named by --roles and --services", verb_run},
     {"topics", "check|apply", "what is wrong with the topics; makes the missing ones", verb_topics},
