@@ -118,10 +118,11 @@ def main():
         effect = rig("effect", service, "e", url, stderr=log)
         out, _ = asker.communicate(timeout=200)
         rows = [line.split() for line in out.splitlines()]
+        time.sleep(1)  # long enough in its loop to hear a signal
         for process in (effect, owner):
             process.send_signal(signal.SIGTERM)
             if process.wait(timeout=15) != 0:
-                raise SystemExit("the effect or the owner failed")
+                raise SystemExit(f"{process.args[1]} exited with {process.returncode}")
         ledger = sandbox.ledger()
         sandbox.kill()
     check(rows, ledger)

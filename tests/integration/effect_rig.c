@@ -23,6 +23,7 @@ enum {
     RIG_PARTITIONS = 3,
     PAYMENTS_MAX = 2000,
     AMOUNT = 1250,
+    PACE_MS = 40,         /* between payments */
     PATIENCE_MS = 120000, /* until everything has come to an end */
 };
 
@@ -293,14 +294,14 @@ static int ask_verb(struct log *log, int argc, char **argv)
     struct err e = open_asker(&a, log);
     if (e.code != ERR_OK)
         return fail("open", e);
-    int64_t until_ms = clock_monotonic_ms() + PATIENCE_MS;
+    int64_t began_ms = clock_monotonic_ms(), until_ms = began_ms + PATIENCE_MS;
     while (a.ended < wanted && clock_monotonic_ms() < until_ms) {
-        if (a.count < wanted)
+        if (a.count < wanted && clock_monotonic_ms() >= began_ms + (int64_t)a.count * PACE_MS)
             open_payment(&a);
         for (int p = 0; p < RIG_PARTITIONS; p++)
             follow(&a, p);
         producer_poll(a.producer, 0);
-        log_wait(a.reader, 25);
+        log_wait(a.reader, PACE_MS / 2);
     }
     tell_ends(&a);
     producer_close(a.producer);
