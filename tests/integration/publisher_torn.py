@@ -1,0 +1,57 @@
+"""The end of a transaction is held up in the network until the client has repeated it and the next transaction is
+open: the late request must not end that one half-way. Three times over, then every event is there once.
+usage: publisher_torn.py RIG"""
+import subprocess
+import sys
+import time
+
+import kafka_proxy
+import publisher_kills as story
+
+ROUNDS = 3
+
+
+def wait_until(what, seconds, condition):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise SystemExit(f"{what} did not happen within {seconds} s")
+        time.sleep(0.002)
+
+
+def tear(proxy):
+    """True: the late request reached the broker while a later transaction was open."""
+    ended = proxy.answers(kafka_proxy.END_TXN)
+    proxy.hold(kafka_proxy.END_TXN)
+    wait_until("a transaction's end", 20, lambda: proxy.held)
+    wait_until("its repetition", 30, lambda: proxy.answers(kafka_proxy.END_TXN) > ended)
+    produced = proxy.answers(kafka_proxy.PRODUCE)
+    wait_until("the next transaction", 30, lambda: proxy.answers(kafka_proxy.PRODUCE) > produced)
+    return proxy.release()
+
+
+def main():
+    if not story.BROKERS:
+        print("FOLDLOG_TEST_KAFKA is not set")
+        return 77
+    proxy = kafka_proxy.Proxy(int(story.BROKERS.rsplit(":", 1)[1]))
+    service = story.fresh("torn")
+    story.rig("init", service, check=True)
+    writer = story.grow(service, 12000, 50000)
+    log = open(f"publisher.{service}.log", "w")
+    publisher = subprocess.Popen([story.RIG, "run", f"127.0.0.1:{proxy.port}", service, "a"], stderr=log)
+    late = 0
+    for _ in range(ROUNDS):
+        late += tear(proxy)
+        story.drain(writer)
+        time.sleep(1)
+    want = story.expected(story.finish(writer))
+    got = story.wait_for(service, want, 40)
+    story.stop(publisher)
+    story.check_same(service, want, got)
+    print(f"{late} late requests, {len(want)} events")
+    return 0 if late == ROUNDS else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
