@@ -23,6 +23,7 @@ static const struct verb verbs[] = {
     {"demo", "", "five orders to their ends, a read model rebuilt, the accounts compared", verb_demo},
     {"health", "", "asks /readyz of the process on this machine; for container health checks", verb_health},
     {"migrate", "", "makes databases, roles, tables and views; safe to repeat", verb_migrate},
+    {"projections", "list|digest|verify|rebuild|drop [NAME]", "read models: where they stand; prove them; build them anew", verb_projections},
     {"run", "", "runs the roles and services named by --roles and --services", verb_run},
     {"topics", "check|apply", "what is wrong with the topics; makes the missing ones", verb_topics},
     {"version", "", "the version of this binary", verb_version},
