@@ -8,7 +8,7 @@
 
 #include "runtime/kafka_internal.h"
 
-enum { BATCH = 1000, TAIL_POLL_MS = 100, FETCH_BATCH = 256 };
+enum { BATCH = 1000, TAIL_POLL_MS = 100 };
 
 /* Records of one partition, newest kept. Bytes and slots are rings; [first, next) are the offsets held. */
 struct slot {
@@ -368,20 +368,37 @@ static bool keep_message(const rd_kafka_message_t *m, struct arena *arena, struc
     return key.at && value.at;
 }
 
-/* Copies what the fetch has into the arena; stops early, and rewinds the fetch, when the arena is full. */
+/* The first record at `from`. librdkafka stops fetching while its queue is full and may then sleep for a second over an
+ * empty one (facts.md): starting the fetch again wakes it. */
+static struct err fetch_first(struct log_reader *reader, struct log_topic *topic, int partition, int64_t from,
+                              struct fetch **ret_fetch, rd_kafka_message_t **ret_message)
+{
+    enum { PATIENCE_MS = 20, ROUNDS = CATCH_UP_WAIT_MS / PATIENCE_MS };
+    *ret_message = NULL;
+    for (int round = 0; round < ROUNDS && !*ret_message; round++) {
+        if (round > 0)
+            fetch_stop(*ret_fetch);
+        TRY(fetch_at(reader, topic, partition, from, ret_fetch));
+        *ret_message = rd_kafka_consume((*ret_fetch)->handle, partition, PATIENCE_MS);
+        while (*ret_message && !(*ret_message)->err && (*ret_message)->offset < from) { /* of a compressed batch */
+            rd_kafka_message_destroy(*ret_message);
+            *ret_message = rd_kafka_consume((*ret_fetch)->handle, partition, PATIENCE_MS);
+        }
+    }
+    return OK;
+}
+
+/* Copies what the fetch has into the arena; stops early, and begins the fetch anew, when the arena is full. */
 static struct err fetch_read(struct log_reader *reader, struct log_topic *topic, int partition, int64_t from,
                              struct arena *arena, struct log_record *records, size_t max, size_t *ret_count)
 {
     struct fetch *f;
+    rd_kafka_message_t *m;
     size_t n = 0;
     struct err e = OK;
-    TRY(fetch_at(reader, topic, partition, from, &f));
-    while (n < max && n < FETCH_BATCH) {
-        rd_kafka_message_t *m = rd_kafka_consume(f->handle, partition, n ? 0 : CATCH_UP_WAIT_MS);
-        if (!m)
-            break;
-        bool kept = !m->err && m->offset >= f->next && keep_message(m, arena, &records[n]);
-        bool stale = !m->err && m->offset < f->next;
+    TRY(fetch_first(reader, topic, partition, from, &f, &m));
+    while (m) {
+        bool kept = !m->err && keep_message(m, arena, &records[n]);
         if (m->err)
             e = kafka_fail("fetch", m->err);
         if (kept) {
@@ -389,10 +406,11 @@ static struct err fetch_read(struct log_reader *reader, struct log_topic *topic,
             n++;
         }
         rd_kafka_message_destroy(m);
-        if (!kept && !stale) {
+        if (!kept) {
             fetch_stop(f);
             break;
         }
+        m = n < max ? rd_kafka_consume(f->handle, partition, 0) : NULL;
     }
     if (n == 0 && e.code != ERR_OK)
         return e;
