@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { BAR_CELLS = 30, LINE_SECONDS = 2 };
+enum { BAR_CELLS = 24, LINE_SECONDS = 2 };
 
 struct progress_view progress_open(const char *wanted, const char *what)
 {
@@ -17,7 +17,7 @@ struct progress_view progress_open(const char *wanted, const char *what)
         form = strcmp(wanted, "json") == 0    ? PROGRESS_JSON
                : strcmp(wanted, "lines") == 0 ? PROGRESS_LINES
                                               : PROGRESS_BAR;
-    return (struct progress_view){.form = form, .what = what, .told_seconds = -LINE_SECONDS};
+    return (struct progress_view){.form = form, .what = what};
 }
 
 static void bar(char out[3 * BAR_CELLS + 1], double share)
@@ -47,7 +47,7 @@ void progress_tell(struct progress_view *view, const char *doing, double share, 
         bar(cells, share);
         fprintf(stderr, "\r\033[K  %s  %s %3.0f %%  %lld %s  %.0f/s  %.0f s left  %s", view->what,
                 cells, 100 * share, (long long)done, unit, rate, left(share, seconds), doing);
-    } else if (seconds - view->told_seconds >= LINE_SECONDS || share >= 1) {
+    } else if (seconds - view->told_seconds >= LINE_SECONDS) {
         fprintf(stderr, "%s: %s %.0f %%, %lld %s, %.0f/s, %.0f s left\n", view->what, doing,
                 100 * share, (long long)done, unit, rate, left(share, seconds));
         view->told_seconds = seconds;
