@@ -129,7 +129,7 @@ static void print_json(const struct demo *demo, bool good)
                   demo->rebuild.after.digest, "rows_before", (json_int_t)demo->rebuild.before.rows,
                   "rows_after", (json_int_t)demo->rebuild.after.rows, "same", demo->rebuild.same,
                   "seconds", demo->rebuild.seconds, "complaints", complaints);
-    json_dumpf(all, stdout, JSON_COMPACT);
+    json_dumpf(all, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
     putchar('\n');
     json_decref(all);
 }
