@@ -1,5 +1,5 @@
-/* commands: what became of each client's command. One read model per service: a command's decisions stand in one
- * partition of its service's log. */
+/* commands: what became of each client's command. One read model per service: a command's decisions
+ * stand in one partition of its service's log. */
 #include "projections/projections.h"
 
 struct command_row {
@@ -32,11 +32,12 @@ static const struct column columns[] = {
     COLUMN(command_row, BIGINT, log_offset),
 };
 
-/* Neither a repeated answer nor the refusal of another request under the same key changes what became of the first. */
+/* Neither a repeated answer nor the refusal of another request under the same key changes what
+ * became of the first. */
 static bool tells_what_became(const struct decision *decision)
 {
-    return decision->outcome != OUTCOME_POSITION && decision->fingerprint != 0 && !decision->replayed &&
-           decision->problem != PROBLEM_KEY_REUSED;
+    return decision->outcome != OUTCOME_POSITION && decision->fingerprint != 0 &&
+           !decision->replayed && decision->problem != PROBLEM_KEY_REUSED;
 }
 
 static size_t keys(const struct event *event, void *rows)
@@ -55,7 +56,8 @@ static enum row_fate apply(void *state, const struct event *event, size_t nth)
     (void)nth;
     row->actor_id = decision->actor.id;
     row_text_set(&row->status, accepted ? TEXT("accepted") : TEXT("refused"));
-    row_text_set(&row->problem, accepted ? TEXT("") : text_of(problem_rows[decision->problem].code));
+    row_text_set(&row->problem,
+                 accepted ? TEXT("") : text_of(problem_rows[decision->problem].code));
     row_text_set(&row->detail, decision->detail);
     row_text_set(&row->resource, decision->target);
     row_text_set(&row->type, decision->type);
@@ -67,19 +69,19 @@ static enum row_fate apply(void *state, const struct event *event, size_t nth)
     return ROW_KEEP;
 }
 
-#define COMMANDS_OF(service_name)                                                 \
-    static const char *const service_name##_sources[] = {#service_name, NULL};    \
-    const struct projection service_name##_commands_projection = {                \
-        .name = "commands",                                                       \
-        .service = #service_name,                                                 \
-        .version = 1,                                                             \
-        .sources = service_name##_sources,                                        \
-        .decisions = true,                                                        \
-        .columns = columns,                                                       \
-        .columns_count = COUNT(columns),                                          \
-        .row_size = sizeof(struct command_row),                                   \
-        .keys = keys,                                                             \
-        .apply = apply,                                                           \
+#define COMMANDS_OF(service_name)                                              \
+    static const char *const service_name##_sources[] = {#service_name, NULL}; \
+    const struct projection service_name##_commands_projection = {             \
+        .name = "commands",                                                    \
+        .service = #service_name,                                              \
+        .version = 1,                                                          \
+        .sources = service_name##_sources,                                     \
+        .decisions = true,                                                     \
+        .columns = columns,                                                    \
+        .columns_count = COUNT(columns),                                       \
+        .row_size = sizeof(struct command_row),                                \
+        .keys = keys,                                                          \
+        .apply = apply,                                                        \
     }
 
 COMMANDS_OF(inventory);

@@ -25,8 +25,10 @@ static const struct column columns[] = {
     COLUMN(fulfilment_row, UUID, customer_id),
     COLUMN(fulfilment_row, UUID, payment_id),
     COLUMN(fulfilment_row, TEXT, state),
-    {.name = "needs_attention", .kind = COLUMN_BOOLEAN,
-     .offset = offsetof(struct fulfilment_row, progress.needs_attention), .size = 1},
+    {.name = "needs_attention",
+     .kind = COLUMN_BOOLEAN,
+     .offset = offsetof(struct fulfilment_row, progress.needs_attention),
+     .size = 1},
     COLUMN(fulfilment_row, TEXT, reason),
     COLUMN(fulfilment_row, TEXT, failed_step),
     COLUMN(fulfilment_row, INTEGER, lines),
@@ -37,7 +39,10 @@ static const struct column columns[] = {
     COLUMN(fulfilment_row, TEXT, due_step),
     COLUMN(fulfilment_row, MAYBE_TIME, ended_at),
     COLUMN(fulfilment_row, BIGINT, version),
-    {.name = "stage", .kind = COLUMN_INTEGER, .offset = offsetof(struct fulfilment_row, progress.stage), .size = 4},
+    {.name = "stage",
+     .kind = COLUMN_INTEGER,
+     .offset = offsetof(struct fulfilment_row, progress.stage),
+     .size = 4},
 };
 
 static size_t keys(const struct event *event, void *rows)
@@ -46,7 +51,8 @@ static size_t keys(const struct event *event, void *rows)
     return 1;
 }
 
-static void start(struct fulfilment_row *row, const struct fulfilment_started_v1 *started, int64_t at)
+static void start(struct fulfilment_row *row, const struct fulfilment_started_v1 *started,
+                  int64_t at)
 {
     row->customer_id = started->customer_id;
     row->payment_id = started->payment_id;
@@ -124,7 +130,8 @@ static enum row_fate apply(void *state, const struct event *event, size_t nth)
 }
 
 static const char *const sources[] = {"fulfilment", NULL};
-static const char *const indexes[] = {"state, started_at, order_id", "needs_attention, updated_at", NULL};
+static const char *const indexes[] = {"state, started_at, order_id", "needs_attention, updated_at",
+                                      NULL};
 
 const struct projection fulfilments_projection = {
     .name = "fulfilments",

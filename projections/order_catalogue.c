@@ -12,8 +12,8 @@ struct catalogue_row {
 };
 
 static const struct column columns[] = {
-    KEY_COLUMN(catalogue_row, TEXT, sku), COLUMN(catalogue_row, BIGINT, price),
-    COLUMN(catalogue_row, TEXT, currency), COLUMN(catalogue_row, TEXT, status),
+    KEY_COLUMN(catalogue_row, TEXT, sku),     COLUMN(catalogue_row, BIGINT, price),
+    COLUMN(catalogue_row, TEXT, currency),    COLUMN(catalogue_row, TEXT, status),
     COLUMN(catalogue_row, UUID, merchant_id), COLUMN(catalogue_row, BIGINT, version),
 };
 

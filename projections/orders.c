@@ -1,6 +1,6 @@
-/* orders: one row per order. Two logs write it, each its own columns: order.log what the order is, fulfilment.log how
- * far it has come. So the row does not depend on which of them is read first; until order.placed has been, the view
- * does not show it. */
+/* orders: one row per order. Two logs write it, each its own columns: order.log what the order is,
+ * fulfilment.log how far it has come. So the row does not depend on which of them is read first;
+ * until order.placed has been, the view does not show it. */
 #include "projections/progress.h"
 #include "projections/projections.h"
 #include "schemas/order.h"
@@ -11,8 +11,8 @@ struct order_row {
     struct uuid id;
     struct uuid customer_id;
     ROW_TEXT(16) status;
-    ROW_TEXT(24) reason;                 /* code */
-    ROW_TEXT(NOTE_BYTES) reason_note;    /* the customer's words */
+    ROW_TEXT(24) reason;              /* code */
+    ROW_TEXT(NOTE_BYTES) reason_note; /* the customer's words */
     ROW_TEXT(3) currency;
     ROW_TEXT(64) payment_method;
     ROW_TEXT(CARRIER_BYTES) carrier;
@@ -42,8 +42,13 @@ static const struct column columns[] = {
     COLUMN(order_row, TIME, updated_at),
     COLUMN(order_row, BIGINT, version),
     COLUMN(order_row, BIGINT, fulfilment_sequence),
-    {.name = "stage", .kind = COLUMN_INTEGER, .offset = offsetof(struct order_row, progress.stage), .size = 4},
-    {.name = "needs_attention", .kind = COLUMN_BOOLEAN, .offset = offsetof(struct order_row, progress.needs_attention),
+    {.name = "stage",
+     .kind = COLUMN_INTEGER,
+     .offset = offsetof(struct order_row, progress.stage),
+     .size = 4},
+    {.name = "needs_attention",
+     .kind = COLUMN_BOOLEAN,
+     .offset = offsetof(struct order_row, progress.needs_attention),
      .size = 1},
 };
 
@@ -134,7 +139,8 @@ static enum row_fate apply(void *state, const struct event *event, size_t nth)
 }
 
 static const char *const sources[] = {"fulfilment", "order", NULL};
-static const char *const indexes[] = {"customer_id, placed_at, id", "status, placed_at, id", "placed_at, id", NULL};
+static const char *const indexes[] = {"customer_id, placed_at, id", "status, placed_at, id",
+                                      "placed_at, id", NULL};
 
 const struct projection orders_projection = {
     .name = "orders",

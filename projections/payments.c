@@ -77,7 +77,8 @@ static size_t keys(const struct event *event, void *rows)
     return 1;
 }
 
-static void request(struct payment_row *row, const struct payment_requested_v1 *requested, int64_t at)
+static void request(struct payment_row *row, const struct payment_requested_v1 *requested,
+                    int64_t at)
 {
     row->order_id = requested->order_id;
     row->customer_id = requested->customer_id;
@@ -97,7 +98,9 @@ static void fail(struct payment_row *row, struct text status, struct text reason
 static void refund(struct payment_row *row, int64_t amount)
 {
     row->refunded_amount += amount;
-    row_text_set(&row->status, row->refunded_amount < row->captured_amount ? TEXT("partially_refunded") : TEXT("refunded"));
+    row_text_set(&row->status, row->refunded_amount < row->captured_amount
+                                   ? TEXT("partially_refunded")
+                                   : TEXT("refunded"));
 }
 
 static void change(struct payment_row *row, const struct payment_event *e, int64_t at)

@@ -17,10 +17,10 @@ struct product_row {
 };
 
 static const struct column columns[] = {
-    KEY_COLUMN(product_row, TEXT, sku),      COLUMN(product_row, TEXT, name),
-    COLUMN(product_row, BIGINT, price),      COLUMN(product_row, TEXT, currency),
-    COLUMN(product_row, TEXT, status),       COLUMN(product_row, UUID, merchant_id),
-    COLUMN(product_row, TIME, added_at),     COLUMN(product_row, TIME, updated_at),
+    KEY_COLUMN(product_row, TEXT, sku),   COLUMN(product_row, TEXT, name),
+    COLUMN(product_row, BIGINT, price),   COLUMN(product_row, TEXT, currency),
+    COLUMN(product_row, TEXT, status),    COLUMN(product_row, UUID, merchant_id),
+    COLUMN(product_row, TIME, added_at),  COLUMN(product_row, TIME, updated_at),
     COLUMN(product_row, BIGINT, version),
 };
 

@@ -1,10 +1,12 @@
-/* The read models. Columns are what query routes may select; every name is the view's and the column's.
+/* The read models. Columns are what query routes may select; every name is the view's and the
+ * column's.
  *
  *   products, order_catalogue, inventory_catalogue   sku -> ... as of product.log
  *   orders, order_lines                              order.log; phase from fulfilment.log
  *   payments, stock, fulfilments                     one row per aggregate
- *   commands                                         what became of each client's command, in its service's database
- *   timelines                                        all that happened to an order, in foldlog_fulfilment */
+ *   commands                                         what became of each client's command, in its
+ * service's database timelines                                        all that happened to an
+ * order, in foldlog_fulfilment */
 #ifndef PROJECTIONS_PROJECTIONS_H
 #define PROJECTIONS_PROJECTIONS_H
 

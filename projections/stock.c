@@ -1,4 +1,5 @@
-/* stock: one row per sku. on_hand is free to sell: on_hand + reserved + committed = received + adjusted. */
+/* stock: one row per sku. on_hand is free to sell: on_hand + reserved + committed = received +
+ * adjusted. */
 #include "projections/projections.h"
 #include "schemas/inventory.h"
 
@@ -14,8 +15,9 @@ struct stock_row {
 };
 
 static const struct column columns[] = {
-    KEY_COLUMN(stock_row, TEXT, sku),    COLUMN(stock_row, BIGINT, on_hand),  COLUMN(stock_row, BIGINT, reserved),
-    COLUMN(stock_row, BIGINT, committed), COLUMN(stock_row, BIGINT, received), COLUMN(stock_row, BIGINT, adjusted),
+    KEY_COLUMN(stock_row, TEXT, sku),    COLUMN(stock_row, BIGINT, on_hand),
+    COLUMN(stock_row, BIGINT, reserved), COLUMN(stock_row, BIGINT, committed),
+    COLUMN(stock_row, BIGINT, received), COLUMN(stock_row, BIGINT, adjusted),
     COLUMN(stock_row, BIGINT, version),  COLUMN(stock_row, TIME, updated_at),
 };
 

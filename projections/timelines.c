@@ -1,5 +1,5 @@
-/* timelines: everything that was decided about an order, wherever it was decided; one row per event, and one
- * (with index -1) per refusal. */
+/* timelines: everything that was decided about an order, wherever it was decided; one row per
+ * event, and one (with index -1) per refusal. */
 #include "projections/projections.h"
 
 #include <stdio.h>
@@ -67,7 +67,8 @@ static struct text short_text(struct text text)
 static struct text money_text(char out[TEXT_BYTES], struct common_money money)
 {
     struct text currency = common_currency_text(money.currency);
-    int len = snprintf(out, TEXT_BYTES, "%lld %.*s", (long long)money.amount, (int)currency.len, currency.at);
+    int len = snprintf(out, TEXT_BYTES, "%lld %.*s", (long long)money.amount, (int)currency.len,
+                       currency.at);
     return (struct text){out, (size_t)len};
 }
 

@@ -26,7 +26,8 @@ struct feed {
 
 /* ---- opening ---- */
 
-static const struct vocabulary *vocabulary_find(const struct vocabulary_list *list, const char *service)
+static const struct vocabulary *vocabulary_find(const struct vocabulary_list *list,
+                                                const char *service)
 {
     for (size_t i = 0; i < list->count; i++)
         if (strcmp(list->at[i].service, service) == 0)
@@ -41,7 +42,8 @@ static struct err add_source(struct feed *feed, const char *service, const char 
     assert(feed->sources_count < FEED_SOURCES_MAX);
     struct feed_source *source = &feed->sources[feed->sources_count];
     snprintf(name, sizeof name, "%s.log", service);
-    *source = (struct feed_source){.service = service, .own = own && strcmp(own, service) == 0,
+    *source = (struct feed_source){.service = service,
+                                   .own = own && strcmp(own, service) == 0,
                                    .events = vocabulary_find(vocabularies, service)};
     if (!source->events)
         return FAIL(ERR_CONFIG, "no vocabulary for a service whose log is folded");
@@ -60,7 +62,8 @@ struct err feed_open(struct log *log, const char *const *services, const char *o
         return FAIL(ERR_NOMEM, "feed");
     feed->log = log;
     feed->bytes = (struct arena){.base = malloc(FEED_BYTES), .size = FEED_BYTES};
-    struct err err = feed->bytes.base ? log_reader_open(log, &feed->reader) : FAIL(ERR_NOMEM, "feed");
+    struct err err =
+        feed->bytes.base ? log_reader_open(log, &feed->reader) : FAIL(ERR_NOMEM, "feed");
     for (size_t i = 0; err.code == ERR_OK && services[i]; i++)
         err = add_source(feed, services[i], own, vocabularies);
     if (err.code == ERR_OK)
@@ -165,8 +168,9 @@ static bool is_known_otherwise(const struct vocabulary *vocabulary, struct text 
 }
 
 /* The message in the current chunk; *ret_message NULL: passed over. */
-static struct err decode_message(struct feed *feed, struct arena *chunk, const struct feed_source *source,
-                                 const struct payload *payload, const void **ret_message)
+static struct err decode_message(struct feed *feed, struct arena *chunk,
+                                 const struct feed_source *source, const struct payload *payload,
+                                 const void **ret_message)
 {
     struct json_report report = {0};
     if (message_tag(source->events, payload->type) == 0) {
@@ -181,7 +185,8 @@ static struct err decode_message(struct feed *feed, struct arena *chunk, const s
         return FAIL(ERR_NOMEM, "events of a decision");
     if (!message_decode(source->events, payload->type, payload->data, chunk, message, &report)) {
         bool full = report.count > 0 && strcmp(report.faults[0].keyword, "memory") == 0;
-        return full ? FAIL(ERR_NOMEM, "events of a decision") : FAIL(ERR_MALFORMED, "event that does not fit its schema");
+        return full ? FAIL(ERR_NOMEM, "events of a decision")
+                    : FAIL(ERR_MALFORMED, "event that does not fit its schema");
     }
     *ret_message = message;
     return OK;
@@ -189,12 +194,18 @@ static struct err decode_message(struct feed *feed, struct arena *chunk, const s
 
 static struct event event_of(const struct feed_source *source, const struct fact *fact)
 {
-    return (struct event){.service = source->service, .vocabulary = source->events, .version = fact->decision.version,
-                          .decision = &fact->decision, .partition = fact->partition, .index = -1, .offset = fact->offset};
+    return (struct event){.service = source->service,
+                          .vocabulary = source->events,
+                          .version = fact->decision.version,
+                          .decision = &fact->decision,
+                          .partition = fact->partition,
+                          .index = -1,
+                          .offset = fact->offset};
 }
 
-static struct err decode_into(struct feed *feed, struct arena *chunk, const struct feed_source *source,
-                              const struct fact *fact, struct feed_item *item)
+static struct err decode_into(struct feed *feed, struct arena *chunk,
+                              const struct feed_source *source, const struct fact *fact,
+                              struct feed_item *item)
 {
     struct event *events = arena_alloc(chunk, (fact->decision.events_count + 1) * sizeof *events);
     size_t count = 0;
@@ -220,7 +231,9 @@ static struct err decode_into(struct feed *feed, struct arena *chunk, const stru
 static void decode(struct feed *feed, const struct feed_source *source, const struct fact *fact)
 {
     struct feed_item *item = &feed->items[feed->items_count++];
-    *item = (struct feed_item){.source = source, .partition = fact->partition, .offset = fact->offset,
+    *item = (struct feed_item){.source = source,
+                               .partition = fact->partition,
+                               .offset = fact->offset,
                                .commands_next = fact->decision.mark.commands_next};
     item->err = decode_into(feed, &feed->chunks[feed->chunk], source, fact, item);
     if (item->err.code != ERR_NOMEM)
@@ -235,12 +248,15 @@ static void decode(struct feed *feed, const struct feed_source *source, const st
 static void stop_with(struct feed *feed, struct feed_source *source, int partition, struct err err)
 {
     struct feed_item *item = &feed->items[feed->items_count++];
-    *item = (struct feed_item){.source = source, .partition = partition, .offset = source->cursors[partition].next,
+    *item = (struct feed_item){.source = source,
+                               .partition = partition,
+                               .offset = source->cursors[partition].next,
                                .err = err};
     source->stopped[partition] = true;
 }
 
-static struct err read_partition(struct feed *feed, struct feed_source *source, int partition, bool *ret_moved)
+static struct err read_partition(struct feed *feed, struct feed_source *source, int partition,
+                                 bool *ret_moved)
 {
     struct cursor *cursor = &source->cursors[partition];
     struct fact *facts = &feed->facts[feed->items_count];
@@ -248,7 +264,8 @@ static struct err read_partition(struct feed *feed, struct feed_source *source, 
     int64_t from = cursor->next;
     if (source->stopped[partition])
         return OK;
-    struct err err = cursor_read(cursor, feed->reader, &feed->bytes, facts, room < READ_MAX ? room : READ_MAX, &count);
+    struct err err = cursor_read(cursor, feed->reader, &feed->bytes, facts,
+                                 room < READ_MAX ? room : READ_MAX, &count);
     if (err_class(err) == ERR_CLASS_HALT) {
         stop_with(feed, source, partition, err);
         return OK;
@@ -260,7 +277,8 @@ static struct err read_partition(struct feed *feed, struct feed_source *source, 
     return OK;
 }
 
-struct err feed_read(struct feed *feed, const struct feed_item **ret_items, size_t *ret_count, bool *ret_moved)
+struct err feed_read(struct feed *feed, const struct feed_item **ret_items, size_t *ret_count,
+                     bool *ret_moved)
 {
     size_t total = 0;
     bool moved = false;
@@ -273,7 +291,8 @@ struct err feed_read(struct feed *feed, const struct feed_item **ret_items, size
         size_t source = 0, partition = (feed->turn + n) % total;
         while (partition >= (size_t)feed->sources[source].partitions)
             partition -= (size_t)feed->sources[source++].partitions;
-        if (feed->items_count == FEED_BATCH || feed->bytes.size - feed->bytes.used < FEED_BYTES_LEAST)
+        if (feed->items_count == FEED_BATCH ||
+            feed->bytes.size - feed->bytes.used < FEED_BYTES_LEAST)
             break;
         TRY(read_partition(feed, &feed->sources[source], (int)partition, &moved));
     }

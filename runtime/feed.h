@@ -1,4 +1,5 @@
-/* The logs that a service's read models fold, read together: valid decisions, each decoded once into events. */
+/* The logs that a service's read models fold, read together: valid decisions, each decoded once
+ * into events. */
 #ifndef RUNTIME_FEED_H
 #define RUNTIME_FEED_H
 
@@ -46,8 +47,9 @@ struct feed_item {
 
 struct feed; /* used by one thread */
 
-/* Follows all partitions of the logs of `services` (NULL-terminated); `own` may be NULL. ERR_NOT_FOUND: no such
- * topic. Each partition must be given a position by feed_resume before the first feed_read. */
+/* Follows all partitions of the logs of `services` (NULL-terminated); `own` may be NULL.
+ * ERR_NOT_FOUND: no such topic. Each partition must be given a position by feed_resume before the
+ * first feed_read. */
 NODISCARD struct err feed_open(struct log *log, const char *const *services, const char *own,
                                const struct vocabulary_list *vocabularies, struct feed **ret_feed);
 void feed_close(struct feed *feed); /* NULL is fine */
@@ -55,12 +57,14 @@ size_t feed_sources_count(const struct feed *feed);
 struct feed_source *feed_source(struct feed *feed, size_t i);
 /* The source of this topic (order.log); NULL when it is not read. */
 struct feed_source *feed_find(struct feed *feed, const char *topic);
-NODISCARD struct err feed_resume(struct feed *feed, struct feed_source *source, int partition, int64_t done);
+NODISCARD struct err feed_resume(struct feed *feed, struct feed_source *source, int partition,
+                                 int64_t done);
 /* This partition is not read any more, until the next feed_resume. */
 void feed_stop(struct feed_source *source, int partition);
-/* Up to FEED_BATCH decisions, from all partitions in turn; valid until the next feed_read. *ret_moved: some cursor
- * went on, if only over TAKEOVERs and void records. */
-NODISCARD struct err feed_read(struct feed *feed, const struct feed_item **ret_items, size_t *ret_count, bool *ret_moved);
+/* Up to FEED_BATCH decisions, from all partitions in turn; valid until the next feed_read.
+ * *ret_moved: some cursor went on, if only over TAKEOVERs and void records. */
+NODISCARD struct err feed_read(struct feed *feed, const struct feed_item **ret_items,
+                               size_t *ret_count, bool *ret_moved);
 void feed_wait(struct feed *feed, int timeout_ms);
 void feed_wake(struct feed *feed); /* from any thread */
 /* Events of unknown type in others' logs, passed over so far. */

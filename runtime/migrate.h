@@ -1,5 +1,6 @@
-/* Makes what the services need on a PostgreSQL server: a database and a role for each, the tables behind positions,
- * lease and catalogue, and the first generation of every read model with its view. Safe to repeat. */
+/* Makes what the services need on a PostgreSQL server: a database and a role for each, the tables
+ * behind positions, lease and catalogue, and the first generation of every read model with its
+ * view. Safe to repeat. */
 #ifndef RUNTIME_MIGRATE_H
 #define RUNTIME_MIGRATE_H
 
@@ -7,20 +8,23 @@
 #include "core/projection.h"
 
 struct migrate_options {
-    const char *server;         /* conninfo of a role that may create roles and databases */
+    const char *server;          /* conninfo of a role that may create roles and databases */
     const char *const *services; /* whose databases; NULL-terminated */
     const struct projection *const *projections;
     size_t projections_count;
-    /* Called for everything that was made; may be NULL. what: "role", "database", "tables", "read model". */
+    /* Called for everything that was made; may be NULL. what: "role", "database", "tables", "read
+     * model". */
     void (*made)(void *context, const char *what, const char *name);
     void *context;
 };
 
-/* A role gets the server conninfo's password, if that has one. A read model of which the catalogue knows no live
- * generation gets an empty one at position 0; the others are left alone, also when their version is another. */
+/* A role gets the server conninfo's password, if that has one. A read model of which the catalogue
+ * knows no live generation gets an empty one at position 0; the others are left alone, also when
+ * their version is another. */
 NODISCARD struct err migrate(const struct migrate_options *options);
 
 /* The part for one service's own database, by its own role: tables and read models. */
-NODISCARD struct err migrate_service(const char *conninfo, const char *service, const struct migrate_options *options);
+NODISCARD struct err migrate_service(const char *conninfo, const char *service,
+                                     const struct migrate_options *options);
 
 #endif

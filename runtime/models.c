@@ -9,8 +9,9 @@ enum { MODELS_ARENA = 512 * 1024 };
 const char *model_state_text(enum model_state state)
 {
     static const char *const texts[] = {
-        [MODEL_STATE_LIVE] = "live",         [MODEL_STATE_HALTED] = "halted",   [MODEL_STATE_DROPPED] = "dropped",
-        [MODEL_STATE_OUTDATED] = "outdated", [MODEL_STATE_UNKNOWN] = "unknown",
+        [MODEL_STATE_LIVE] = "live",       [MODEL_STATE_HALTED] = "halted",
+        [MODEL_STATE_DROPPED] = "dropped", [MODEL_STATE_OUTDATED] = "outdated",
+        [MODEL_STATE_UNKNOWN] = "unknown",
     };
     return texts[state];
 }
@@ -23,7 +24,8 @@ struct look { /* at one service's database */
 
 static struct err look_open(struct look *look, const struct models_options *options)
 {
-    *look = (struct look){.options = options, .arena = {.base = malloc(MODELS_ARENA), .size = MODELS_ARENA}};
+    *look = (struct look){.options = options,
+                          .arena = {.base = malloc(MODELS_ARENA), .size = MODELS_ARENA}};
     if (!look->arena.base)
         return FAIL(ERR_NOMEM, "read models");
     return store_open(options->conninfo, "foldlog projections", &look->store);
@@ -35,7 +37,8 @@ static void look_close(struct look *look)
     free(look->arena.base);
 }
 
-static struct err find_live(struct look *look, const struct projection *projection, struct generation *ret_live)
+static struct err find_live(struct look *look, const struct projection *projection,
+                            struct generation *ret_live)
 {
     struct generations all;
     arena_reset(&look->arena);
@@ -59,7 +62,8 @@ static enum model_state state_of(const struct projection *projection, const stru
     return g->halted ? MODEL_STATE_HALTED : MODEL_STATE_LIVE;
 }
 
-static const struct model_position *position_of(const struct model_positions *positions, const char *topic, int partition)
+static const struct model_position *position_of(const struct model_positions *positions,
+                                                const char *topic, int partition)
 {
     for (size_t i = 0; i < positions->count; i++)
         if (positions->at[i].partition == partition && strcmp(positions->at[i].topic, topic) == 0)
@@ -67,8 +71,8 @@ static const struct model_position *position_of(const struct model_positions *po
     return NULL;
 }
 
-static struct err add_lag(struct look *look, const char *service, const struct model_positions *positions,
-                          struct model_info *info)
+static struct err add_lag(struct look *look, const char *service,
+                          const struct model_positions *positions, struct model_info *info)
 {
     char name[TOPIC_LEN_MAX + 1];
     struct log_topic *topic;
@@ -85,7 +89,8 @@ static struct err add_lag(struct look *look, const char *service, const struct m
     return OK;
 }
 
-static struct err describe(struct look *look, const struct generations *all, struct model_info *info)
+static struct err describe(struct look *look, const struct generations *all,
+                           struct model_info *info)
 {
     struct model_positions positions;
     bool live = false;
@@ -101,7 +106,8 @@ static struct err describe(struct look *look, const struct generations *all, str
     }
     if (!live)
         return OK;
-    TRY(store_positions(look->store, info->projection->name, info->generation.number, &look->arena, &positions));
+    TRY(store_positions(look->store, info->projection->name, info->generation.number, &look->arena,
+                        &positions));
     for (size_t i = 0; info->projection->sources[i]; i++)
         TRY(add_lag(look, info->projection->sources[i], &positions, info));
     return OK;
@@ -121,7 +127,8 @@ static struct err list(struct look *look, const struct projection *const *projec
     return OK;
 }
 
-struct err models_list(const struct models_options *options, const struct projection *const *projections, size_t count,
+struct err models_list(const struct models_options *options,
+                       const struct projection *const *projections, size_t count,
                        struct model_info *ret_infos)
 {
     struct look look;
@@ -147,8 +154,8 @@ static void tally_row(void *context, const void *row)
     tally->digest += row_digest(tally->projection, row);
 }
 
-static struct err scan(struct look *look, const struct projection *projection, int64_t generation, store_row found,
-                       void *context)
+static struct err scan(struct look *look, const struct projection *projection, int64_t generation,
+                       store_row found, void *context)
 {
     struct store_table *table;
     TRY(store_table_open(look->store, projection, generation, &table));
@@ -157,15 +164,16 @@ static struct err scan(struct look *look, const struct projection *projection, i
     return err;
 }
 
-static struct err digest(struct look *look, const struct projection *projection, struct tally *tally)
+static struct err digest(struct look *look, const struct projection *projection,
+                         struct tally *tally)
 {
     struct generation live;
     TRY(find_live(look, projection, &live));
     return scan(look, projection, live.number, tally_row, tally);
 }
 
-struct err models_digest(const struct models_options *options, const struct projection *projection, int64_t *ret_rows,
-                         uint64_t *ret_digest)
+struct err models_digest(const struct models_options *options, const struct projection *projection,
+                         int64_t *ret_rows, uint64_t *ret_digest)
 {
     struct look look;
     struct tally tally = {.projection = projection};
@@ -190,8 +198,8 @@ struct comparison {
 
 enum { SEEN = 1 }; /* in row_slot.batch: the table has it */
 
-static void differ(struct comparison *c, const void *row, const char *what, const struct column *column,
-                   const void *expected)
+static void differ(struct comparison *c, const void *row, const char *what,
+                   const struct column *column, const void *expected)
 {
     char key[200], found[160] = "", want[160] = "";
     if (c->report->differing++ > 0)
@@ -200,8 +208,8 @@ static void differ(struct comparison *c, const void *row, const char *what, cons
     if (column) {
         row_value_print(column, row, found, sizeof found);
         row_value_print(column, expected, want, sizeof want);
-        snprintf(c->report->difference, sizeof c->report->difference, "%s: %s is '%s', the log says '%s'", key,
-                 column->name, found, want);
+        snprintf(c->report->difference, sizeof c->report->difference,
+                 "%s: %s is '%s', the log says '%s'", key, column->name, found, want);
     } else {
         snprintf(c->report->difference, sizeof c->report->difference, "%s: %s", key, what);
     }
@@ -267,7 +275,8 @@ static struct err compare_all(struct comparison *c, struct store_table *table)
 }
 
 /* Positions and rows of one moment, however the worker goes on. */
-static struct err verify_moment(struct look *look, struct refold *refold, struct verify_report *report)
+static struct err verify_moment(struct look *look, struct refold *refold,
+                                struct verify_report *report)
 {
     struct generation live;
     struct model_positions positions;
@@ -284,10 +293,12 @@ static struct err verify_moment(struct look *look, struct refold *refold, struct
     return err;
 }
 
-static struct err verify(struct look *look, const struct projection *projection, struct verify_report *report)
+static struct err verify(struct look *look, const struct projection *projection,
+                         struct verify_report *report)
 {
     struct refold refold;
-    TRY(refold_open(&refold, look->options->log, look->options->vocabularies, projection, look->options->max_rows));
+    TRY(refold_open(&refold, look->options->log, look->options->vocabularies, projection,
+                    look->options->max_rows));
     refold.progress = look->options->progress;
     refold.context = look->options->context;
     struct err err = store_snapshot(look->store);

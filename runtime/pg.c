@@ -32,8 +32,9 @@ static struct err judge_state(const char *state)
         return FAIL_CAUSE(ERR_NOT_FOUND, "table of a read model", cause);
     if (starts(state, "57014"))
         return FAIL_CAUSE(ERR_TIMEOUT, "statement took too long", cause);
-    if (starts(state, "08") || starts(state, "57P0") || starts(state, "40001") || starts(state, "40P01") ||
-        starts(state, "53") || starts(state, "55P03") || starts(state, "25006"))
+    if (starts(state, "08") || starts(state, "57P0") || starts(state, "40001") ||
+        starts(state, "40P01") || starts(state, "53") || starts(state, "55P03") ||
+        starts(state, "25006"))
         return FAIL_CAUSE(ERR_UNAVAILABLE, "database", cause);
     return FAIL_CAUSE(ERR_REFUSED, "statement", cause);
 }
@@ -74,16 +75,25 @@ static void ignore_notice(void *context, const PGresult *result)
     (void)result;
 }
 
-struct err pg_open(struct pg *pg, const char *conninfo, const char *application, const char *settings,
-                   int connect_seconds)
+struct err pg_open(struct pg *pg, const char *conninfo, const char *application,
+                   const char *settings, int connect_seconds)
 {
     char seconds[16];
     snprintf(seconds, sizeof seconds, "%d", connect_seconds);
     /* dbname first: it is expanded as a conninfo string, and what follows overrides it. */
-    const char *names[] = {"dbname",     "application_name",   "options",             "connect_timeout",
-                           "keepalives", "keepalives_idle",    "keepalives_interval", "keepalives_count",
-                           "tcp_user_timeout", "client_encoding", NULL};
-    const char *values[] = {conninfo, application, settings, seconds, "1", "5", "2", "3", "10000", "UTF8", NULL};
+    const char *names[] = {"dbname",
+                           "application_name",
+                           "options",
+                           "connect_timeout",
+                           "keepalives",
+                           "keepalives_idle",
+                           "keepalives_interval",
+                           "keepalives_count",
+                           "tcp_user_timeout",
+                           "client_encoding",
+                           NULL};
+    const char *values[] = {conninfo, application, settings, seconds, "1", "5",
+                            "2",      "3",         "10000",  "UTF8",  NULL};
     *pg = (struct pg){.conn = PQconnectdbParams(names, values, 1)};
     if (!pg->conn)
         return FAIL(ERR_NOMEM, "connection to the database");
@@ -122,7 +132,8 @@ struct err pg_do(struct pg *pg, const char *format, ...)
     return err;
 }
 
-struct err pg_ask(struct pg *pg, const char *sql, int count, const char *const *params, struct pg_result **ret_result)
+struct err pg_ask(struct pg *pg, const char *sql, int count, const char *const *params,
+                  struct pg_result **ret_result)
 {
     PGresult *result = PQexecParams(pg->conn, sql, count, NULL, params, NULL, NULL, 0);
     struct err err = pg_judge(pg, result);
@@ -135,5 +146,6 @@ struct err pg_ask(struct pg *pg, const char *sql, int count, const char *const *
 
 long long pg_number(const struct pg_result *result, int row, int column)
 {
-    return PQgetisnull(result, row, column) ? 0 : strtoll(PQgetvalue(result, row, column), NULL, 10);
+    return PQgetisnull(result, row, column) ? 0
+                                            : strtoll(PQgetvalue(result, row, column), NULL, 10);
 }

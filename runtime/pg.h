@@ -1,4 +1,5 @@
-/* What the pg_*.c files share: connections, statements, and what an SQLSTATE means. Only they include this. */
+/* What the pg_*.c files share: connections, statements, and what an SQLSTATE means. Only they
+ * include this. */
 #ifndef RUNTIME_PG_H
 #define RUNTIME_PG_H
 
@@ -14,13 +15,14 @@ struct pg {
 };
 
 /* settings: pairs "name=value ..." as for libpq's options keyword, such as "-c jit=off". */
-NODISCARD struct err pg_open(struct pg *pg, const char *conninfo, const char *application, const char *settings,
-                             int connect_seconds);
+NODISCARD struct err pg_open(struct pg *pg, const char *conninfo, const char *application,
+                             const char *settings, int connect_seconds);
 void pg_close(struct pg *pg);
 /* Notes what the database said and classes it. OK when the result is one of success. */
 NODISCARD struct err pg_judge(struct pg *pg, const struct pg_result *result);
 /* Runs a statement, or several, for its effect. */
-NODISCARD struct err pg_do(struct pg *pg, const char *format, ...) __attribute__((format(printf, 2, 3)));
+NODISCARD struct err pg_do(struct pg *pg, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Runs a statement with text parameters; the caller clears *ret_result. */
 NODISCARD struct err pg_ask(struct pg *pg, const char *sql, int count, const char *const *params,
                             struct pg_result **ret_result);
@@ -31,7 +33,8 @@ enum { UNIT_STATEMENTS_MAX = 256 };
 
 struct store {
     struct pg pg;
-    struct store_table *writing[UNIT_STATEMENTS_MAX]; /* whose statements are under way; NULL: the fence */
+    struct store_table *writing[UNIT_STATEMENTS_MAX]; /* whose statements are under way; NULL: the
+                                                         fence */
     size_t under_way;
     unsigned tables_opened; /* names prepared statements */
     bool fence_prepared;

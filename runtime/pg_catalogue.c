@@ -39,7 +39,8 @@ struct err store_conninfo(const char *server, const char *service, char *ret_con
         return FAIL(ERR_CONFIG, "conninfo of the PostgreSQL server");
     snprintf(name, sizeof name, "foldlog_%s", service);
     ret_conninfo[0] = 0;
-    bool fits = add_setting(ret_conninfo, size, "dbname", name) && add_setting(ret_conninfo, size, "user", name);
+    bool fits = add_setting(ret_conninfo, size, "dbname", name) &&
+                add_setting(ret_conninfo, size, "user", name);
     for (const PQconninfoOption *o = options; fits && o->keyword; o++)
         if (o->val && strcmp(o->keyword, "dbname") != 0 && strcmp(o->keyword, "user") != 0)
             fits = add_setting(ret_conninfo, size, o->keyword, o->val);
@@ -49,20 +50,21 @@ struct err store_conninfo(const char *server, const char *service, char *ret_con
 
 /* ---- lease ---- */
 
-struct err store_lease_take(struct store *store, const char *service, struct uuid owner, const char *instance,
-                            int lease_ms, bool *ret_held)
+struct err store_lease_take(struct store *store, const char *service, struct uuid owner,
+                            const char *instance, int lease_ms, bool *ret_held)
 {
     char id[UUID_TEXT_LEN + 1], ms[16];
     PGresult *result;
     uuid_format(owner, id);
     snprintf(ms, sizeof ms, "%d", lease_ms);
     const char *params[] = {service, id, instance, ms};
-    TRY(pg_ask(&store->pg,
-               "UPDATE projection_lease SET owner = $2::uuid, instance = $3,"
-               " until = clock_timestamp() + $4::integer * interval '1 ms'"
-               " WHERE service = $1 AND (owner IS NULL OR owner = $2::uuid OR until < clock_timestamp())"
-               " RETURNING 1",
-               COUNT(params), params, &result));
+    TRY(pg_ask(
+        &store->pg,
+        "UPDATE projection_lease SET owner = $2::uuid, instance = $3,"
+        " until = clock_timestamp() + $4::integer * interval '1 ms'"
+        " WHERE service = $1 AND (owner IS NULL OR owner = $2::uuid OR until < clock_timestamp())"
+        " RETURNING 1",
+        COUNT(params), params, &result));
     *ret_held = PQntuples(result) == 1;
     PQclear(result);
     return OK;
@@ -81,8 +83,9 @@ struct err store_lease_return(struct store *store, const char *service, struct u
     char id[UUID_TEXT_LEN + 1];
     uuid_format(owner, id);
     const char *params[] = {service, id};
-    return run(store, "UPDATE projection_lease SET owner = NULL WHERE service = $1 AND owner = $2::uuid", COUNT(params),
-               params);
+    return run(store,
+               "UPDATE projection_lease SET owner = NULL WHERE service = $1 AND owner = $2::uuid",
+               COUNT(params), params);
 }
 
 /* ---- reading the catalogue ---- */
@@ -95,7 +98,8 @@ static void take_text(char *out, size_t size, const PGresult *result, int row, i
 static struct err read_catalogue(struct store *store, const char *service, int64_t *ret_catalogue)
 {
     PGresult *result;
-    TRY(pg_ask(&store->pg, "SELECT catalogue FROM projection_lease WHERE service = $1", 1, &service, &result));
+    TRY(pg_ask(&store->pg, "SELECT catalogue FROM projection_lease WHERE service = $1", 1, &service,
+               &result));
     bool found = PQntuples(result) == 1;
     *ret_catalogue = found ? pg_number(result, 0, 0) : 0;
     PQclear(result);
@@ -123,7 +127,8 @@ struct err store_generations(struct store *store, const char *service, struct ar
 {
     PGresult *result;
     int64_t catalogue;
-    TRY(read_catalogue(store, service, &catalogue)); /* first: a change in between shows at the fence */
+    TRY(read_catalogue(store, service, &catalogue)); /* first: a change in between shows at the
+                                                        fence */
     TRY(pg_ask(&store->pg,
                "SELECT projection, generation, version, state, halted, rows, digest,"
                " (to_regclass(format('%I', projection || '_g' || generation)) IS NOT NULL)::integer"
@@ -140,17 +145,19 @@ struct err store_generations(struct store *store, const char *service, struct ar
     return OK;
 }
 
-struct err store_positions(struct store *store, const char *name, int64_t generation, struct arena *arena,
-                           struct model_positions *ret_positions)
+struct err store_positions(struct store *store, const char *name, int64_t generation,
+                           struct arena *arena, struct model_positions *ret_positions)
 {
     char number[24];
     PGresult *result;
     snprintf(number, sizeof number, "%" PRId64, generation);
     const char *params[] = {name, number};
-    TRY(pg_ask(&store->pg,
-               "SELECT topic, partition, next_offset, commands_next, seen_to FROM projection_position"
-               " WHERE projection = $1 AND generation = $2::bigint ORDER BY topic COLLATE \"C\", partition",
-               COUNT(params), params, &result));
+    TRY(pg_ask(
+        &store->pg,
+        "SELECT topic, partition, next_offset, commands_next, seen_to FROM projection_position"
+        " WHERE projection = $1 AND generation = $2::bigint ORDER BY topic COLLATE \"C\", "
+        "partition",
+        COUNT(params), params, &result));
     size_t count = (size_t)PQntuples(result);
     struct model_position *at = arena_alloc(arena, (count + 1) * sizeof *at);
     for (size_t i = 0; at && i < count; i++) {
@@ -168,8 +175,8 @@ struct err store_positions(struct store *store, const char *name, int64_t genera
     return OK;
 }
 
-struct err store_positions_add(struct store *store, const struct projection *projection, int64_t generation,
-                               const char *topic, int partitions)
+struct err store_positions_add(struct store *store, const struct projection *projection,
+                               int64_t generation, const char *topic, int partitions)
 {
     char number[24], version[16], last[16];
     snprintf(number, sizeof number, "%" PRId64, generation);
@@ -178,7 +185,8 @@ struct err store_positions_add(struct store *store, const struct projection *pro
     const char *params[] = {projection->name, number, version, topic, last};
     return run(store,
                "INSERT INTO projection_position (projection, generation, version, topic, partition)"
-               " SELECT $1, $2::bigint, $3::integer, $4, p FROM generate_series(0, $5::integer) p ON CONFLICT DO NOTHING",
+               " SELECT $1, $2::bigint, $3::integer, $4, p FROM generate_series(0, $5::integer) p "
+               "ON CONFLICT DO NOTHING",
                COUNT(params), params);
 }
 
@@ -186,7 +194,8 @@ struct err store_positions_add(struct store *store, const struct projection *pro
 
 static struct err bump(struct store *store, const char *service)
 {
-    return run(store, "UPDATE projection_lease SET catalogue = catalogue + 1 WHERE service = $1", 1, &service);
+    return run(store, "UPDATE projection_lease SET catalogue = catalogue + 1 WHERE service = $1", 1,
+               &service);
 }
 
 /* Ends the transaction that the caller began: commits after success, else rolls back. */
@@ -198,8 +207,8 @@ static struct err end(struct store *store, struct err err)
     return err;
 }
 
-static struct err halt(struct store *store, const char *service, const char *name, int64_t generation,
-                       const char *reason)
+static struct err halt(struct store *store, const char *service, const char *name,
+                       int64_t generation, const char *reason)
 {
     char number[24];
     snprintf(number, sizeof number, "%" PRId64, generation);
@@ -211,25 +220,27 @@ static struct err halt(struct store *store, const char *service, const char *nam
                COUNT(params), params);
 }
 
-struct err store_halt(struct store *store, const char *service, const char *name, int64_t generation,
-                      const char *reason)
+struct err store_halt(struct store *store, const char *service, const char *name,
+                      int64_t generation, const char *reason)
 {
     TRY(pg_do(&store->pg, "BEGIN"));
     return end(store, halt(store, service, name, generation, reason));
 }
 
-static struct err create(struct store *store, const struct projection *projection, int64_t *ret_generation)
+static struct err create(struct store *store, const struct projection *projection,
+                         int64_t *ret_generation)
 {
     char version[16], table[TABLE_NAME_MAX];
     struct bytes sql = {0};
     PGresult *result;
     snprintf(version, sizeof version, "%d", projection->version);
     const char *params[] = {projection->name, version};
-    TRY(pg_ask(&store->pg,
-               "INSERT INTO projection_version (projection, generation, version, state)"
-               " SELECT $1, coalesce(max(generation), 0) + 1, $2::integer, 1 FROM projection_version"
-               " WHERE projection = $1 RETURNING generation",
-               COUNT(params), params, &result));
+    TRY(pg_ask(
+        &store->pg,
+        "INSERT INTO projection_version (projection, generation, version, state)"
+        " SELECT $1, coalesce(max(generation), 0) + 1, $2::integer, 1 FROM projection_version"
+        " WHERE projection = $1 RETURNING generation",
+        COUNT(params), params, &result));
     *ret_generation = pg_number(result, 0, 0);
     PQclear(result);
     pg_table_name(projection->name, *ret_generation, table);
@@ -239,7 +250,8 @@ static struct err create(struct store *store, const struct projection *projectio
     return err;
 }
 
-struct err store_generation_create(struct store *store, const struct projection *projection, int64_t *ret_generation)
+struct err store_generation_create(struct store *store, const struct projection *projection,
+                                   int64_t *ret_generation)
 {
     int64_t generation = 0;
     TRY(pg_do(&store->pg, "BEGIN"));
@@ -248,20 +260,22 @@ struct err store_generation_create(struct store *store, const struct projection 
     return OK;
 }
 
-static struct err index_table(struct store *store, const struct projection *projection, const char *table)
+static struct err index_table(struct store *store, const struct projection *projection,
+                              const char *table)
 {
     struct bytes sql = {0};
     pg_sql_primary_key(&sql, projection, table);
-    struct err err = pg_do(&store->pg,
-                           "SET LOCAL maintenance_work_mem = '%dMB'; SET LOCAL statement_timeout = 0; %s",
-                           INDEX_MEMORY_MB, sql.at);
+    struct err err = pg_do(
+        &store->pg, "SET LOCAL maintenance_work_mem = '%dMB'; SET LOCAL statement_timeout = 0; %s",
+        INDEX_MEMORY_MB, sql.at);
     bytes_free(&sql);
     for (size_t i = 0; err.code == ERR_OK && projection->indexes && projection->indexes[i]; i++)
         err = pg_do(&store->pg, "CREATE INDEX ON \"%s\" (%s)", table, projection->indexes[i]);
     return err;
 }
 
-struct err store_generation_index(struct store *store, const struct projection *projection, int64_t generation)
+struct err store_generation_index(struct store *store, const struct projection *projection,
+                                  int64_t generation)
 {
     char table[TABLE_NAME_MAX];
     pg_table_name(projection->name, generation, table);
@@ -280,27 +294,33 @@ struct err store_hold(struct store *store, const char *service)
 }
 
 /* A view whose columns stay may be replaced under its readers; else it must go first. */
-static struct err show_view(struct store *store, const struct projection *projection, const char *table)
+static struct err show_view(struct store *store, const struct projection *projection,
+                            const char *table)
 {
     struct bytes replace = {0}, anew = {0};
     pg_sql_view(&replace, projection, table, true);
     pg_sql_view(&anew, projection, table, false);
     struct err err = pg_do(&store->pg, "SAVEPOINT view; %s", replace.at);
     if (err_class(err) == ERR_CLASS_HALT)
-        err = pg_do(&store->pg, "ROLLBACK TO view; DROP VIEW IF EXISTS \"%s\"; %s", projection->name, anew.at);
+        err = pg_do(&store->pg, "ROLLBACK TO view; DROP VIEW IF EXISTS \"%s\"; %s",
+                    projection->name, anew.at);
     bytes_free(&replace);
     bytes_free(&anew);
     return err;
 }
 
-struct err store_generation_show(struct store *store, const struct projection *projection, int64_t generation)
+struct err store_generation_show(struct store *store, const struct projection *projection,
+                                 int64_t generation)
 {
     char table[TABLE_NAME_MAX], number[24];
     snprintf(number, sizeof number, "%" PRId64, generation);
     const char *params[] = {projection->name, number};
     pg_table_name(projection->name, generation, table);
-    TRY(run(store, "UPDATE projection_version SET state = 3 WHERE projection = $1 AND state = 2", 1, params));
-    TRY(run(store, "UPDATE projection_version SET state = 2, halted = NULL WHERE projection = $1 AND generation = $2::bigint",
+    TRY(run(store, "UPDATE projection_version SET state = 3 WHERE projection = $1 AND state = 2", 1,
+            params));
+    TRY(run(store,
+            "UPDATE projection_version SET state = 2, halted = NULL WHERE projection = $1 AND "
+            "generation = $2::bigint",
             COUNT(params), params));
     return show_view(store, projection, table);
 }
@@ -310,7 +330,8 @@ static struct err drop(struct store *store, const char *name, const char *table,
     const char *params[] = {name, number};
     PGresult *result;
     TRY(pg_ask(&store->pg,
-               "DELETE FROM projection_version WHERE projection = $1 AND generation = $2::bigint AND state <> 2"
+               "DELETE FROM projection_version WHERE projection = $1 AND generation = $2::bigint "
+               "AND state <> 2"
                " RETURNING 1",
                COUNT(params), params, &result));
     bool dropped = PQntuples(result) == 1;
@@ -318,8 +339,9 @@ static struct err drop(struct store *store, const char *name, const char *table,
     if (!dropped)
         return OK;
     TRY(pg_do(&store->pg, "DROP TABLE IF EXISTS \"%s\"", table));
-    return run(store, "DELETE FROM projection_position WHERE projection = $1 AND generation = $2::bigint", COUNT(params),
-               params);
+    return run(store,
+               "DELETE FROM projection_position WHERE projection = $1 AND generation = $2::bigint",
+               COUNT(params), params);
 }
 
 struct err store_generation_drop(struct store *store, const char *name, int64_t generation)
@@ -336,14 +358,16 @@ struct err store_model_drop(struct store *store, const char *name, int64_t gener
     char table[TABLE_NAME_MAX];
     pg_table_name(name, generation, table);
     TRY(pg_do(&store->pg, "BEGIN"));
-    return end(store, pg_do(&store->pg, "DROP VIEW IF EXISTS \"%s\"; DROP TABLE IF EXISTS \"%s\"", name, table));
+    return end(store, pg_do(&store->pg, "DROP VIEW IF EXISTS \"%s\"; DROP TABLE IF EXISTS \"%s\"",
+                            name, table));
 }
 
 struct err store_rebuild_lock(struct store *store, const char *name)
 {
     /* Blocks: the backend of a rebuild that was killed may still be in its COPY or CREATE INDEX. */
     TRY(pg_do(&store->pg, "SET lock_timeout = %d", REBUILD_LOCK_MS));
-    struct err err = run(store, "SELECT pg_advisory_lock(hashtext('foldlog.rebuild.' || $1))", 1, &name);
+    struct err err =
+        run(store, "SELECT pg_advisory_lock(hashtext('foldlog.rebuild.' || $1))", 1, &name);
     if (err.code == ERR_UNAVAILABLE && PQstatus(store->pg.conn) == CONNECTION_OK)
         return FAIL(ERR_CONFLICT, "this read model is being rebuilt by somebody else");
     TRY(err);

@@ -17,9 +17,9 @@ struct kind {
 };
 /* pg_type.dat */
 static const struct kind kinds[] = {
-    [COLUMN_BIGINT] = {"bigint", 20},           [COLUMN_INTEGER] = {"integer", 23},
-    [COLUMN_BOOLEAN] = {"boolean", 16},         [COLUMN_UUID] = {"uuid", 2950},
-    [COLUMN_TIME] = {"timestamptz", 1184},      [COLUMN_MAYBE_TIME] = {"timestamptz", 1184},
+    [COLUMN_BIGINT] = {"bigint", 20},      [COLUMN_INTEGER] = {"integer", 23},
+    [COLUMN_BOOLEAN] = {"boolean", 16},    [COLUMN_UUID] = {"uuid", 2950},
+    [COLUMN_TIME] = {"timestamptz", 1184}, [COLUMN_MAYBE_TIME] = {"timestamptz", 1184},
     [COLUMN_TEXT] = {"text", 25},
 };
 
@@ -84,7 +84,8 @@ static char *put_time(char *to, int64_t us)
     return put64(put32(to, sizeof us), (uint64_t)(us - EPOCH_US));
 }
 
-/* A value as length and bytes; at most VALUE_HEADER + FIXED_VALUE_MAX, or the column's size for text. */
+/* A value as length and bytes; at most VALUE_HEADER + FIXED_VALUE_MAX, or the column's size for
+ * text. */
 static char *put_value(char *to, const struct column *column, const void *row)
 {
     const char *at = (const char *)row + column->offset;
@@ -121,10 +122,11 @@ static size_t value_max(const struct column *column)
     return VALUE_HEADER + (column->size > FIXED_VALUE_MAX ? column->size : FIXED_VALUE_MAX);
 }
 
-void pg_encode_array(struct bytes *out, const struct column *column, const void *const *rows, size_t count)
+void pg_encode_array(struct bytes *out, const struct column *column, const void *const *rows,
+                     size_t count)
 {
     char *start = bytes_room(out, ARRAY_HEADER), *to = start;
-    to = put32(to, count > 0); /* dimensions */
+    to = put32(to, count > 0);                         /* dimensions */
     to = put32(to, column->kind == COLUMN_MAYBE_TIME); /* may hold NULL */
     to = put32(to, kinds[column->kind].oid);
     if (count > 0)
@@ -251,7 +253,8 @@ static bool get_value(const struct column *column, const char *at, size_t len, v
     return false;
 }
 
-bool pg_decode_row(const struct projection *projection, const struct pg_result *result, int nth, void *row)
+bool pg_decode_row(const struct projection *projection, const struct pg_result *result, int nth,
+                   void *row)
 {
     memset(row, 0, projection->row_size);
     for (size_t i = 0; i < projection->columns_count; i++) {
@@ -260,7 +263,8 @@ bool pg_decode_row(const struct projection *projection, const struct pg_result *
         if (PQgetisnull(result, nth, field)) {
             if (column->kind != COLUMN_MAYBE_TIME)
                 return false;
-        } else if (!get_value(column, PQgetvalue(result, nth, field), (size_t)PQgetlength(result, nth, field), row)) {
+        } else if (!get_value(column, PQgetvalue(result, nth, field),
+                              (size_t)PQgetlength(result, nth, field), row)) {
             return false;
         }
     }

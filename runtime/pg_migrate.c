@@ -7,24 +7,31 @@
 
 enum { GENERATIONS_ARENA = 256 * 1024 };
 
-/* state: 1 building, 2 live, 3 old (enum generation_state). projection_fence must raise: in a pipeline an UPDATE of no
- * rows would not stop the statements behind it. */
+/* state: 1 building, 2 live, 3 old (enum generation_state). projection_fence must raise: in a
+ * pipeline an UPDATE of no rows would not stop the statements behind it. */
 static const char tables_sql[] =
     "CREATE TABLE IF NOT EXISTS projection_lease ("
     " service text PRIMARY KEY, owner uuid, instance text NOT NULL DEFAULT '',"
-    " until timestamptz NOT NULL DEFAULT '-infinity', catalogue bigint NOT NULL DEFAULT 1) WITH (fillfactor = 50);"
+    " until timestamptz NOT NULL DEFAULT '-infinity', catalogue bigint NOT NULL DEFAULT 1) WITH "
+    "(fillfactor = 50);"
     "CREATE TABLE IF NOT EXISTS projection_version ("
     " projection text, generation bigint, version integer NOT NULL, state integer NOT NULL,"
-    " rows bigint NOT NULL DEFAULT 0, digest bigint NOT NULL DEFAULT 0, halted text, halted_at timestamptz,"
-    " created_at timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (projection, generation))"
+    " rows bigint NOT NULL DEFAULT 0, digest bigint NOT NULL DEFAULT 0, halted text, halted_at "
+    "timestamptz,"
+    " created_at timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (projection, "
+    "generation))"
     " WITH (fillfactor = 50);"
-    "CREATE UNIQUE INDEX IF NOT EXISTS projection_version_live ON projection_version (projection) WHERE state = 2;"
+    "CREATE UNIQUE INDEX IF NOT EXISTS projection_version_live ON projection_version (projection) "
+    "WHERE state = 2;"
     "CREATE TABLE IF NOT EXISTS projection_position ("
     " projection text, generation bigint, version integer NOT NULL, topic text, partition integer,"
-    " next_offset bigint NOT NULL DEFAULT 0, commands_next bigint NOT NULL DEFAULT 0, seen_to bigint NOT NULL DEFAULT 0,"
+    " next_offset bigint NOT NULL DEFAULT 0, commands_next bigint NOT NULL DEFAULT 0, seen_to "
+    "bigint NOT NULL DEFAULT 0,"
     " PRIMARY KEY (projection, generation, topic, partition)) WITH (fillfactor = 50);"
-    "CREATE OR REPLACE FUNCTION projection_fence(p_service text, p_owner uuid, p_catalogue bigint, p_lease_ms integer,"
-    " names text[], generations bigint[], topics text[], partitions integer[], froms bigint[], tos bigint[],"
+    "CREATE OR REPLACE FUNCTION projection_fence(p_service text, p_owner uuid, p_catalogue bigint, "
+    "p_lease_ms integer,"
+    " names text[], generations bigint[], topics text[], partitions integer[], froms bigint[], tos "
+    "bigint[],"
     " commands bigint[], seens bigint[],"
     " tally_names text[], tally_generations bigint[], tally_rows bigint[], tally_digests bigint[])"
     " RETURNS void LANGUAGE plpgsql AS $fence$\n"
@@ -33,21 +40,25 @@ static const char tables_sql[] =
     "  IF p_owner IS NOT NULL THEN\n"
     "    UPDATE projection_lease SET until = clock_timestamp() + p_lease_ms * interval '1 ms'\n"
     "      WHERE service = p_service AND owner = p_owner AND catalogue = p_catalogue;\n"
-    "    IF NOT FOUND THEN RAISE EXCEPTION 'another owner or another catalogue' USING ERRCODE = 'FL001'; END IF;\n"
+    "    IF NOT FOUND THEN RAISE EXCEPTION 'another owner or another catalogue' USING ERRCODE = "
+    "'FL001'; END IF;\n"
     "  END IF;\n"
-    "  UPDATE projection_position p SET next_offset = u.t, commands_next = greatest(p.commands_next, u.c),\n"
+    "  UPDATE projection_position p SET next_offset = u.t, commands_next = "
+    "greatest(p.commands_next, u.c),\n"
     "    seen_to = greatest(p.seen_to, u.s)\n"
     "    FROM unnest(names, generations, topics, partitions, froms, tos, commands, seens)\n"
     "      AS u(n, g, o, i, f, t, c, s)\n"
     "    WHERE p.projection = u.n AND p.generation = u.g AND p.topic = u.o AND p.partition = u.i\n"
     "      AND p.next_offset = u.f;\n"
     "  GET DIAGNOSTICS moved = ROW_COUNT;\n"
-    "  IF moved <> cardinality(names) THEN RAISE EXCEPTION 'another position' USING ERRCODE = 'FL002'; END IF;\n"
+    "  IF moved <> cardinality(names) THEN RAISE EXCEPTION 'another position' USING ERRCODE = "
+    "'FL002'; END IF;\n"
     "  UPDATE projection_version v SET rows = u.r, digest = u.d\n"
     "    FROM unnest(tally_names, tally_generations, tally_rows, tally_digests) AS u(n, g, r, d)\n"
     "    WHERE v.projection = u.n AND v.generation = u.g;\n"
     "  GET DIAGNOSTICS moved = ROW_COUNT;\n"
-    "  IF moved <> cardinality(tally_names) THEN RAISE EXCEPTION 'no such generation' USING ERRCODE = 'FL003'; END IF;\n"
+    "  IF moved <> cardinality(tally_names) THEN RAISE EXCEPTION 'no such generation' USING "
+    "ERRCODE = 'FL003'; END IF;\n"
     "END $fence$;";
 
 static void made(const struct migrate_options *options, const char *what, const char *name)
@@ -90,13 +101,15 @@ static struct err make_role(struct pg *pg, const char *role, const struct migrat
     return set_password(pg, role);
 }
 
-static struct err make_database(struct pg *pg, const char *name, const struct migrate_options *options)
+static struct err make_database(struct pg *pg, const char *name,
+                                const struct migrate_options *options)
 {
     bool there = false;
     TRY(exists(pg, "SELECT 1 FROM pg_database WHERE datname = $1", name, &there));
     if (there)
         return OK;
-    TRY(pg_do(pg, "CREATE DATABASE \"%s\" OWNER \"%s\" ENCODING 'UTF8' TEMPLATE template0", name, name));
+    TRY(pg_do(pg, "CREATE DATABASE \"%s\" OWNER \"%s\" ENCODING 'UTF8' TEMPLATE template0", name,
+              name));
     TRY(pg_do(pg, "REVOKE ALL ON DATABASE \"%s\" FROM PUBLIC", name));
     made(options, "database", name);
     return OK;
@@ -105,7 +118,8 @@ static struct err make_database(struct pg *pg, const char *name, const struct mi
 static bool has_live(const struct generations *generations, const char *name)
 {
     for (size_t i = 0; i < generations->count; i++)
-        if (strcmp(generations->at[i].name, name) == 0 && generations->at[i].state == GENERATION_LIVE)
+        if (strcmp(generations->at[i].name, name) == 0 &&
+            generations->at[i].state == GENERATION_LIVE)
             return true;
     return false;
 }
@@ -123,7 +137,8 @@ static struct err make_model(struct store *store, const struct projection *proje
     return err;
 }
 
-static struct err make_models(struct store *store, const char *service, const struct migrate_options *options)
+static struct err make_models(struct store *store, const char *service,
+                              const struct migrate_options *options)
 {
     static _Thread_local _Alignas(16) char memory[GENERATIONS_ARENA];
     struct arena arena = {.base = memory, .size = sizeof memory};
@@ -146,8 +161,9 @@ static struct err make_tables(struct store *store, const char *service)
     TRY(pg_do(&store->pg, "BEGIN; SELECT pg_advisory_xact_lock(hashtext('foldlog.migrate'))"));
     struct err err = pg_do(&store->pg, "%s", tables_sql);
     if (err.code == ERR_OK)
-        err = pg_ask(&store->pg, "INSERT INTO projection_lease (service) VALUES ($1) ON CONFLICT DO NOTHING", 1, &service,
-                     &result);
+        err = pg_ask(&store->pg,
+                     "INSERT INTO projection_lease (service) VALUES ($1) ON CONFLICT DO NOTHING", 1,
+                     &service, &result);
     if (err.code == ERR_OK) {
         PQclear(result);
         return store_commit(store);
@@ -156,7 +172,8 @@ static struct err make_tables(struct store *store, const char *service)
     return err;
 }
 
-struct err migrate_service(const char *conninfo, const char *service, const struct migrate_options *options)
+struct err migrate_service(const char *conninfo, const char *service,
+                           const struct migrate_options *options)
 {
     struct store *store;
     TRY(store_open(conninfo, "foldlog migrate", &store));
@@ -167,7 +184,8 @@ struct err migrate_service(const char *conninfo, const char *service, const stru
     return err;
 }
 
-static struct err make_service(struct pg *pg, const char *service, const struct migrate_options *options)
+static struct err make_service(struct pg *pg, const char *service,
+                               const struct migrate_options *options)
 {
     char name[64], conninfo[STORE_CONNINFO_MAX];
     snprintf(name, sizeof name, "foldlog_%s", service);
@@ -180,7 +198,8 @@ static struct err make_service(struct pg *pg, const char *service, const struct 
 struct err migrate(const struct migrate_options *options)
 {
     struct pg pg;
-    TRY(pg_open(&pg, options->server, "foldlog migrate", "-c client_min_messages=error", STORE_CONNECT_SECONDS));
+    TRY(pg_open(&pg, options->server, "foldlog migrate", "-c client_min_messages=error",
+                STORE_CONNECT_SECONDS));
     struct err err = OK;
     for (size_t i = 0; err.code == ERR_OK && options->services[i]; i++)
         err = make_service(&pg, options->services[i], options);

@@ -9,8 +9,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { OID_BOOLEAN = 16, OID_BIGINT = 20, OID_SMALLINT = 21, OID_INTEGER = 23, OID_TEXT = 25, OID_VARCHAR = 1043,
-       OID_TIMESTAMPTZ = 1184, OID_UUID = 2950 };
+enum {
+    OID_BOOLEAN = 16,
+    OID_BIGINT = 20,
+    OID_SMALLINT = 21,
+    OID_INTEGER = 23,
+    OID_TEXT = 25,
+    OID_VARCHAR = 1043,
+    OID_TIMESTAMPTZ = 1184,
+    OID_UUID = 2950
+};
 enum { NAME_MAX_ = 16 };
 #define EPOCH_US ((int64_t)PG_EPOCH_SECONDS * 1000000)
 
@@ -69,7 +77,8 @@ static struct err connect_now(struct query_connection *c)
     char settings[160];
     disconnect(c);
     snprintf(settings, sizeof settings,
-             "-c statement_timeout=%d -c default_transaction_read_only=on -c jit=off -c client_min_messages=error"
+             "-c statement_timeout=%d -c default_transaction_read_only=on -c jit=off -c "
+             "client_min_messages=error"
              " -c timezone=UTC",
              QUERY_TIMEOUT_MS);
     return pg_open(&c->pg, c->conninfo, "foldlog query", settings, QUERY_CONNECT_SECONDS);
@@ -96,7 +105,8 @@ static Oid oid_of(enum query_kind kind)
     return 0;
 }
 
-static bool is_statement(const struct statement *s, const char *sql, const struct query_value *params, size_t count)
+static bool is_statement(const struct statement *s, const char *sql,
+                         const struct query_value *params, size_t count)
 {
     if (!s->sql || s->params_count != count || strcmp(s->sql, sql) != 0)
         return false;
@@ -122,8 +132,8 @@ static struct err forget_statement(struct query_connection *c, size_t slot)
     return pg_do(&c->pg, "DEALLOCATE %s", name);
 }
 
-static struct err prepare(struct query_connection *c, const char *sql, const struct query_value *params, size_t count,
-                          size_t *ret_slot)
+static struct err prepare(struct query_connection *c, const char *sql,
+                          const struct query_value *params, size_t count, size_t *ret_slot)
 {
     Oid types[QUERY_PARAMS_MAX];
     char name[NAME_MAX_];
@@ -219,7 +229,8 @@ static int64_t integer_of(const char *at, int len)
     return (int64_t)be64toh(wide);
 }
 
-static struct err take_text(const char *at, size_t len, struct arena *arena, struct query_value *ret_value)
+static struct err take_text(const char *at, size_t len, struct arena *arena,
+                            struct query_value *ret_value)
 {
     *ret_value = QUERY_TEXT(((struct text){"", 0}));
     if (len == 0)
@@ -228,7 +239,8 @@ static struct err take_text(const char *at, size_t len, struct arena *arena, str
     return ret_value->text.at ? OK : FAIL(ERR_NOMEM, "result of a query");
 }
 
-static struct err take(const PGresult *result, int row, int column, struct arena *arena, struct query_value *ret_value)
+static struct err take(const PGresult *result, int row, int column, struct arena *arena,
+                       struct query_value *ret_value)
 {
     const char *at = PQgetvalue(result, row, column);
     int len = PQgetlength(result, row, column);
@@ -274,8 +286,9 @@ static struct err take_all(const PGresult *result, struct arena *arena, struct q
 
 /* ---- running ---- */
 
-static struct err run_once(struct query_connection *c, const char *sql, const struct query_value *params, size_t count,
-                           struct arena *arena, struct query_rows *ret_rows)
+static struct err run_once(struct query_connection *c, const char *sql,
+                           const struct query_value *params, size_t count, struct arena *arena,
+                           struct query_rows *ret_rows)
 {
     struct arguments arguments = {0};
     char name[NAME_MAX_];
@@ -284,8 +297,8 @@ static struct err run_once(struct query_connection *c, const char *sql, const st
     for (size_t i = 0; i < count; i++)
         bind(&arguments, i, &params[i]);
     statement_name(slot, name);
-    PGresult *result = PQexecPrepared(c->pg.conn, name, (int)count, arguments.values, arguments.lengths,
-                                      arguments.formats, 1);
+    PGresult *result = PQexecPrepared(c->pg.conn, name, (int)count, arguments.values,
+                                      arguments.lengths, arguments.formats, 1);
     struct err err = pg_judge(&c->pg, result);
     if (err.code == ERR_OK)
         err = take_all(result, arena, ret_rows);
@@ -299,8 +312,9 @@ static bool is_stale(struct err err, const struct query_connection *c)
     return err.code == ERR_REFUSED && strstr(c->pg.message, "cached plan") != NULL;
 }
 
-struct err query_run(struct query_connection *connection, const char *sql, const struct query_value *params,
-                     size_t params_count, struct arena *arena, struct query_rows *ret_rows)
+struct err query_run(struct query_connection *connection, const char *sql,
+                     const struct query_value *params, size_t params_count, struct arena *arena,
+                     struct query_rows *ret_rows)
 {
     assert(params_count <= QUERY_PARAMS_MAX);
     size_t used = arena->used;
@@ -321,12 +335,14 @@ struct err query_run(struct query_connection *connection, const char *sql, const
     return err;
 }
 
-struct err query_position(struct query_connection *connection, const char *name, const char *service, int partition,
-                          struct arena *arena, int64_t *ret_commands_next, enum model_status *ret_status)
+struct err query_position(struct query_connection *connection, const char *name,
+                          const char *service, int partition, struct arena *arena,
+                          int64_t *ret_commands_next, enum model_status *ret_status)
 {
     static const char sql[] =
         "SELECT p.commands_next, v.halted IS NOT NULL,"
-        " EXISTS (SELECT 1 FROM projection_version b WHERE b.projection = v.projection AND b.state = 1),"
+        " EXISTS (SELECT 1 FROM projection_version b WHERE b.projection = v.projection AND b.state "
+        "= 1),"
         " EXISTS (SELECT 1 FROM pg_catalog.pg_views w WHERE w.viewname = v.projection)"
         " FROM projection_version v LEFT JOIN projection_position p ON p.projection = v.projection"
         " AND p.generation = v.generation AND p.topic = $2 AND p.partition = $3"
@@ -334,7 +350,8 @@ struct err query_position(struct query_connection *connection, const char *name,
     char topic[TOPIC_LEN_MAX];
     struct query_rows rows;
     snprintf(topic, sizeof topic, "%s.log", service);
-    struct query_value params[] = {QUERY_TEXT(text_of(name)), QUERY_TEXT(text_of(topic)), QUERY_NUMBER(partition)};
+    struct query_value params[] = {QUERY_TEXT(text_of(name)), QUERY_TEXT(text_of(topic)),
+                                   QUERY_NUMBER(partition)};
     TRY(query_run(connection, sql, params, COUNT(params), arena, &rows));
     if (rows.count == 0)
         return FAIL(ERR_NOT_FOUND, "read model");
@@ -342,6 +359,9 @@ struct err query_position(struct query_connection *connection, const char *name,
     bool there = query_at(&rows, 0, 3)->boolean;
     const struct query_value *next = query_at(&rows, 0, 0);
     *ret_commands_next = next->kind == QUERY_KIND_NULL ? 0 : next->number;
-    *ret_status = there && !halted ? MODEL_LIVE : building ? MODEL_REBUILDING : there ? MODEL_HALTED : MODEL_MISSING;
+    *ret_status = there && !halted ? MODEL_LIVE
+                  : building       ? MODEL_REBUILDING
+                  : there          ? MODEL_HALTED
+                                   : MODEL_MISSING;
     return OK;
 }

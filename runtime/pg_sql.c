@@ -18,7 +18,8 @@ static bool wanted(const struct column *column, enum which which)
     return which == ALL || column->key == (which == KEYS);
 }
 
-static void names(struct bytes *out, const struct projection *projection, enum which which, const char *prefix)
+static void names(struct bytes *out, const struct projection *projection, enum which which,
+                  const char *prefix)
 {
     const char *comma = "";
     for (size_t i = 0; i < projection->columns_count; i++) {
@@ -48,9 +49,11 @@ void pg_sql_primary_key(struct bytes *out, const struct projection *projection, 
     bytes_print(out, ")");
 }
 
-void pg_sql_view(struct bytes *out, const struct projection *projection, const char *table, bool replace)
+void pg_sql_view(struct bytes *out, const struct projection *projection, const char *table,
+                 bool replace)
 {
-    bytes_print(out, "CREATE %sVIEW \"%s\" AS SELECT ", replace ? "OR REPLACE " : "", projection->name);
+    bytes_print(out, "CREATE %sVIEW \"%s\" AS SELECT ", replace ? "OR REPLACE " : "",
+                projection->name);
     names(out, projection, ALL, "");
     bytes_print(out, " FROM \"%s\"", table);
     if (projection->shown)
@@ -65,7 +68,8 @@ static void unnest(struct bytes *out, const struct projection *projection, enum 
         if (!wanted(&projection->columns[i], which))
             continue;
         n++;
-        bytes_print(out, "%s$%d::%s[]", n > 1 ? ", " : "", n, pg_kind_name(projection->columns[i].kind));
+        bytes_print(out, "%s$%d::%s[]", n > 1 ? ", " : "", n,
+                    pg_kind_name(projection->columns[i].kind));
     }
     bytes_print(out, ")");
 }

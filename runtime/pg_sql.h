@@ -11,7 +11,8 @@ void pg_table_name(const char *model, int64_t generation, char out[TABLE_NAME_MA
 /* Each appends one statement, NUL-terminated; free it with bytes_free. */
 void pg_sql_create(struct bytes *out, const struct projection *projection, const char *table);
 void pg_sql_primary_key(struct bytes *out, const struct projection *projection, const char *table);
-void pg_sql_view(struct bytes *out, const struct projection *projection, const char *table, bool replace);
+void pg_sql_view(struct bytes *out, const struct projection *projection, const char *table,
+                 bool replace);
 /* Parameters of the four below are arrays, one per column (load, delete: per key column). */
 void pg_sql_load(struct bytes *out, const struct projection *projection, const char *table);
 void pg_sql_insert(struct bytes *out, const struct projection *projection, const char *table);

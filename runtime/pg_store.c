@@ -1,8 +1,8 @@
 /* Rows and the fence, on PostgreSQL.
  *
- * Every statement of a worker is a lookup by key. A generic plan made while the table was empty would scan it for
- * ever, and custom plans for thousands of keys choose hash joins: so plans are generic, and scans and joins other
- * than by index are switched off but for store_table_scan. */
+ * Every statement of a worker is a lookup by key. A generic plan made while the table was empty
+ * would scan it for ever, and custom plans for thousands of keys choose hash joins: so plans are
+ * generic, and scans and joins other than by index are switched off but for store_table_scan. */
 #include "runtime/pg.h"
 #include "runtime/pg_sql.h"
 #include "runtime/row.h"
@@ -40,8 +40,10 @@ struct err store_open(const char *conninfo, const char *application, struct stor
     if (!store)
         return FAIL(ERR_NOMEM, "store");
     snprintf(settings, sizeof settings,
-             "-c statement_timeout=%d -c lock_timeout=%d -c jit=off -c plan_cache_mode=force_generic_plan"
-             " -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c enable_bitmapscan=off"
+             "-c statement_timeout=%d -c lock_timeout=%d -c jit=off -c "
+             "plan_cache_mode=force_generic_plan"
+             " -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c "
+             "enable_bitmapscan=off"
              " -c client_min_messages=error -c timezone=UTC",
              STORE_STATEMENT_MS, STORE_LOCK_MS);
     struct err err = pg_open(&store->pg, conninfo, application, settings, STORE_CONNECT_SECONDS);
@@ -91,15 +93,19 @@ struct err store_snapshot(struct store *store)
 
 /* ---- tables ---- */
 
-static void statement_name(const struct store_table *table, enum statement statement, char out[STATEMENT_NAME_MAX])
+static void statement_name(const struct store_table *table, enum statement statement,
+                           char out[STATEMENT_NAME_MAX])
 {
-    snprintf(out, STATEMENT_NAME_MAX, "%c%u", "liud"[statement], table->number);
+    snprintf(out, STATEMENT_NAME_MAX, "%c%u", "liud"[statement], table -> number);
 }
 
 static struct err prepare(struct store_table *table, enum statement statement)
 {
-    static void (*const write[STATEMENTS])(struct bytes *, const struct projection *, const char *) = {
-        [LOAD] = pg_sql_load, [INSERT] = pg_sql_insert, [UPDATE] = pg_sql_update, [DELETE] = pg_sql_delete};
+    static void (*const write[STATEMENTS])(struct bytes *, const struct projection *,
+                                           const char *) = {[LOAD] = pg_sql_load,
+                                                            [INSERT] = pg_sql_insert,
+                                                            [UPDATE] = pg_sql_update,
+                                                            [DELETE] = pg_sql_delete};
     if (statement == UPDATE && table->keys_count == table->projection->columns_count)
         return OK; /* a row that is nothing but its key cannot change */
     char name[STATEMENT_NAME_MAX];
@@ -114,15 +120,17 @@ static struct err prepare(struct store_table *table, enum statement statement)
     return err;
 }
 
-struct err store_table_open(struct store *store, const struct projection *projection, int64_t generation,
-                            struct store_table **ret_table)
+struct err store_table_open(struct store *store, const struct projection *projection,
+                            int64_t generation, struct store_table **ret_table)
 {
     row_check(projection);
     assert(projection->columns_count <= COLUMNS_MAX);
     struct store_table *table = calloc(1, sizeof *table);
     if (!table)
         return FAIL(ERR_NOMEM, "table");
-    *table = (struct store_table){.store = store, .projection = projection, .number = ++store->tables_opened,
+    *table = (struct store_table){.store = store,
+                                  .projection = projection,
+                                  .number = ++store->tables_opened,
                                   .keys_count = row_keys_count(projection)};
     pg_table_name(projection->name, generation, table->name);
     for (enum statement i = LOAD; i < STATEMENTS; i++) {
@@ -166,7 +174,8 @@ static void bind(struct store_table *table, bool keys_only, const void *const *r
     }
 }
 
-static struct err hand_out(struct store_table *table, const PGresult *result, store_row found, void *context)
+static struct err hand_out(struct store_table *table, const PGresult *result, store_row found,
+                           void *context)
 {
     void *row = malloc(table->projection->row_size);
     if (!row)
@@ -182,15 +191,15 @@ static struct err hand_out(struct store_table *table, const PGresult *result, st
     return err;
 }
 
-struct err store_table_load(struct store_table *table, const void *const *rows, size_t count, store_row found,
-                            void *context)
+struct err store_table_load(struct store_table *table, const void *const *rows, size_t count,
+                            store_row found, void *context)
 {
     struct arguments arguments;
     char name[STATEMENT_NAME_MAX];
     statement_name(table, LOAD, name);
     bind(table, true, rows, count, &arguments);
-    PGresult *result = PQexecPrepared(table->store->pg.conn, name, arguments.count, arguments.values,
-                                      arguments.lengths, arguments.formats, 1);
+    PGresult *result = PQexecPrepared(table->store->pg.conn, name, arguments.count,
+                                      arguments.values, arguments.lengths, arguments.formats, 1);
     struct err err = pg_judge(&table->store->pg, result);
     if (err.code == ERR_OK)
         err = hand_out(table, result, found, context);
@@ -225,7 +234,8 @@ struct err store_table_scan(struct store_table *table, store_row found, void *co
         err = pg_judge(&store->pg, NULL);
     bytes_free(&sql);
     TRY(err);
-    return pg_do(&store->pg, "SET enable_seqscan = off; SET statement_timeout = %d", STORE_STATEMENT_MS);
+    return pg_do(&store->pg, "SET enable_seqscan = off; SET statement_timeout = %d",
+                 STORE_STATEMENT_MS);
 }
 
 static struct err copy_data(struct store *store, struct bytes *bytes)
@@ -249,7 +259,8 @@ static struct err copy_end(struct store *store)
 struct err store_table_copy(struct store_table *table, const void *const *rows, size_t count)
 {
     struct bytes bytes = {0};
-    struct err err = pg_do(&table->store->pg, "COPY \"%s\" FROM STDIN (FORMAT binary)", table->name);
+    struct err err =
+        pg_do(&table->store->pg, "COPY \"%s\" FROM STDIN (FORMAT binary)", table->name);
     if (err.code != ERR_OK)
         return err;
     pg_encode_copy_header(&bytes);
@@ -269,10 +280,14 @@ struct err store_table_copy(struct store_table *table, const void *const *rows, 
 /* ---- one unit of change ---- */
 
 static const struct column advance_columns[] = {
-    COLUMN(store_advance, TEXT, name),           COLUMN(store_advance, BIGINT, generation),
-    COLUMN(store_advance, TEXT, topic),          COLUMN(store_advance, INTEGER, partition),
-    COLUMN(store_advance, BIGINT, from),         COLUMN(store_advance, BIGINT, to),
-    COLUMN(store_advance, BIGINT, commands_next), COLUMN(store_advance, BIGINT, seen_to),
+    COLUMN(store_advance, TEXT, name),
+    COLUMN(store_advance, BIGINT, generation),
+    COLUMN(store_advance, TEXT, topic),
+    COLUMN(store_advance, INTEGER, partition),
+    COLUMN(store_advance, BIGINT, from),
+    COLUMN(store_advance, BIGINT, to),
+    COLUMN(store_advance, BIGINT, commands_next),
+    COLUMN(store_advance, BIGINT, seen_to),
 };
 static const struct column tally_columns[] = {
     COLUMN(store_tally, TEXT, name),
@@ -282,8 +297,9 @@ static const struct column tally_columns[] = {
 };
 
 /* Adds an array parameter per column for `count` structs of `size` bytes. */
-static void bind_structs(const struct column *columns, size_t columns_count, const void *structs, size_t size,
-                         size_t count, struct bytes *buffers, struct arguments *arguments)
+static void bind_structs(const struct column *columns, size_t columns_count, const void *structs,
+                         size_t size, size_t count, struct bytes *buffers,
+                         struct arguments *arguments)
 {
     const void **rows = malloc((count + 1) * sizeof *rows);
     if (!rows)
@@ -309,11 +325,12 @@ static struct err prepare_fence(struct store *store)
 {
     if (store->fence_prepared)
         return OK;
-    PGresult *result = PQprepare(store->pg.conn, "fence",
-                                 "SELECT projection_fence($1::text, $2::uuid, $3::bigint, $4::integer, $5::text[],"
-                                 " $6::bigint[], $7::text[], $8::integer[], $9::bigint[], $10::bigint[], $11::bigint[],"
-                                 " $12::bigint[], $13::text[], $14::bigint[], $15::bigint[], $16::bigint[])",
-                                 0, NULL);
+    PGresult *result = PQprepare(
+        store->pg.conn, "fence",
+        "SELECT projection_fence($1::text, $2::uuid, $3::bigint, $4::integer, $5::text[],"
+        " $6::bigint[], $7::text[], $8::integer[], $9::bigint[], $10::bigint[], $11::bigint[],"
+        " $12::bigint[], $13::text[], $14::bigint[], $15::bigint[], $16::bigint[])",
+        0, NULL);
     struct err err = pg_judge(&store->pg, result);
     PQclear(result);
     store->fence_prepared = err.code == ERR_OK;
@@ -347,17 +364,18 @@ struct err store_unit_begin(struct store *store, const struct store_fence *fence
     bind_text(&arguments, lease);
     bind_structs(advance_columns, COUNT(advance_columns), fence->advances, sizeof *fence->advances,
                  fence->advances_count, buffers, &arguments);
-    bind_structs(tally_columns, COUNT(tally_columns), fence->tallies, sizeof *fence->tallies, fence->tallies_count,
-                 buffers, &arguments);
+    bind_structs(tally_columns, COUNT(tally_columns), fence->tallies, sizeof *fence->tallies,
+                 fence->tallies_count, buffers, &arguments);
     assert(arguments.count == FENCE_PARAMS);
-    int ok = PQsendQueryPrepared(store->pg.conn, "fence", arguments.count, arguments.values, arguments.lengths,
-                                 arguments.formats, 0);
+    int ok = PQsendQueryPrepared(store->pg.conn, "fence", arguments.count, arguments.values,
+                                 arguments.lengths, arguments.formats, 0);
     for (size_t i = 0; i < FENCE_PARAMS; i++)
         bytes_free(&buffers[i]);
     return sent(store, NULL, ok);
 }
 
-static struct err send_rows(struct store_table *table, enum statement statement, const void *const *rows, size_t count)
+static struct err send_rows(struct store_table *table, enum statement statement,
+                            const void *const *rows, size_t count)
 {
     struct arguments arguments;
     char name[STATEMENT_NAME_MAX];
@@ -366,13 +384,13 @@ static struct err send_rows(struct store_table *table, enum statement statement,
     statement_name(table, statement, name);
     bind(table, statement == DELETE, rows, count, &arguments);
     return sent(table->store, table,
-                PQsendQueryPrepared(table->store->pg.conn, name, arguments.count, arguments.values, arguments.lengths,
-                                    arguments.formats, 0));
+                PQsendQueryPrepared(table->store->pg.conn, name, arguments.count, arguments.values,
+                                    arguments.lengths, arguments.formats, 0));
 }
 
-struct err store_unit_write(struct store_table *table, const void *const *inserts, size_t inserts_count,
-                            const void *const *updates, size_t updates_count, const void *const *removes,
-                            size_t removes_count)
+struct err store_unit_write(struct store_table *table, const void *const *inserts,
+                            size_t inserts_count, const void *const *updates, size_t updates_count,
+                            const void *const *removes, size_t removes_count)
 {
     TRY(send_rows(table, INSERT, inserts, inserts_count));
     TRY(send_rows(table, UPDATE, updates, updates_count));

@@ -1,5 +1,6 @@
-/* The loop that folds. A session begins with the lease and ends with the first thing that is not as expected: then
- * everything is forgotten, also the cache, and a new session reads from the database where to go on. */
+/* The loop that folds. A session begins with the lease and ends with the first thing that is not as
+ * expected: then everything is forgotten, also the cache, and a new session reads from the database
+ * where to go on. */
 #include "runtime/projection_worker.h"
 
 #include <assert.h>
@@ -67,17 +68,18 @@ static void nap(const struct worker *w, int ms)
 /* Stops this read model alone; the session ends, and the next one goes on without it. */
 static struct err halt(struct worker *w, const char *name, int64_t generation, const char *reason)
 {
-    report(REPORT_ERROR, "projection_halted", "service", w->options->service, "projection", name, "why", reason, NULL);
+    report(REPORT_ERROR, "projection_halted", "service", w->options->service, "projection", name,
+           "why", reason, NULL);
     TRY(store_halt(w->store, w->options->service, name, generation, reason));
     return FAIL(ERR_DEPOSED, "a read model was halted");
 }
 
-static struct err halt_at(struct worker *w, const struct read_model *model, const char *topic, int partition,
-                          int64_t offset, const char *type, const char *why)
+static struct err halt_at(struct worker *w, const struct read_model *model, const char *topic,
+                          int partition, int64_t offset, const char *type, const char *why)
 {
     char reason[MODEL_REASON_MAX];
-    snprintf(reason, sizeof reason, "%s[%d]@%" PRId64 "%s%.64s: %s", topic, partition, offset, *type ? " " : "", type,
-             why);
+    snprintf(reason, sizeof reason, "%s[%d]@%" PRId64 "%s%.64s: %s", topic, partition, offset,
+             *type ? " " : "", type, why);
     return halt(w, model->projection->name, model->generation, reason);
 }
 
@@ -97,7 +99,8 @@ static const struct projection *find_projection(const struct worker *w, const ch
 {
     const struct projection_worker_options *o = w->options;
     for (size_t i = 0; i < o->projections_count; i++)
-        if (strcmp(o->projections[i]->service, o->service) == 0 && strcmp(o->projections[i]->name, name) == 0)
+        if (strcmp(o->projections[i]->service, o->service) == 0 &&
+            strcmp(o->projections[i]->name, name) == 0)
             return o->projections[i];
     return NULL;
 }
@@ -106,7 +109,8 @@ static struct err wait_for_lease(struct worker *w)
 {
     bool held = false, told = false;
     while (!stopping(w)) {
-        TRY(store_lease_take(w->store, w->options->service, w->owner, w->options->instance, PROJECTION_LEASE_MS, &held));
+        TRY(store_lease_take(w->store, w->options->service, w->owner, w->options->instance,
+                             PROJECTION_LEASE_MS, &held));
         if (held)
             break;
         if (!told)
@@ -151,7 +155,8 @@ static struct err start_models(struct worker *w, int *ret_halted)
         } else if (!g->table) {
             return halt(w, g->name, g->number, "its table is gone: rebuild it");
         } else if (g->version != projection->version) {
-            report(REPORT_WARN, "projection_outdated", "service", w->options->service, "projection", g->name, NULL);
+            report(REPORT_WARN, "projection_outdated", "service", w->options->service, "projection",
+                   g->name, NULL);
             halted++;
         } else {
             TRY(start_folding(w, projection, g));
@@ -192,8 +197,8 @@ static struct err read_places(struct worker *w, struct folding *f)
     for (size_t i = 0; i < feed_sources_count(w->feed); i++) {
         const struct feed_source *source = feed_source(w->feed, i);
         if (projection_folds(projection, source->service))
-            TRY(store_positions_add(w->store, projection, f->model.generation, log_topic_name(source->topic),
-                                    source->partitions));
+            TRY(store_positions_add(w->store, projection, f->model.generation,
+                                    log_topic_name(source->topic), source->partitions));
     }
     arena_reset(&w->arena);
     TRY(store_positions(w->store, projection->name, f->model.generation, &w->arena, &positions));
@@ -204,8 +209,8 @@ static struct err read_places(struct worker *w, struct folding *f)
             continue;
         if (p->partition >= source->partitions)
             return FAIL(ERR_CONFIG, "a log has fewer partitions than before");
-        f->places[source_index(w, source)][p->partition] =
-            (struct place){.next = p->next_offset, .commands = p->commands_next, .seen = p->seen_to};
+        f->places[source_index(w, source)][p->partition] = (struct place){
+            .next = p->next_offset, .commands = p->commands_next, .seen = p->seen_to};
     }
     return OK;
 }
@@ -225,13 +230,14 @@ static int64_t start_of(struct worker *w, size_t source, int partition)
 }
 
 /* A partition that does not hold the position any more halts those who fold it. */
-static struct err halt_folders_of(struct worker *w, const struct feed_source *source, int partition, int64_t offset,
-                                  struct err why)
+static struct err halt_folders_of(struct worker *w, const struct feed_source *source, int partition,
+                                  int64_t offset, struct err why)
 {
     struct err err = OK;
     for (size_t i = 0; i < w->folding_count; i++)
         if (projection_folds(w->folding[i]->model.projection, source->service)) {
-            err = halt_at(w, &w->folding[i]->model, log_topic_name(source->topic), partition, offset, "", why.what);
+            err = halt_at(w, &w->folding[i]->model, log_topic_name(source->topic), partition,
+                          offset, "", why.what);
             if (err.code != ERR_DEPOSED)
                 return err;
         }
@@ -243,7 +249,8 @@ static struct err start_reading(struct worker *w)
     const char *services[FEED_SOURCES_MAX + 1];
     if (list_sources(w, services) == 0)
         return OK;
-    TRY(feed_open(w->options->log, services, w->options->service, w->options->vocabularies, &w->feed));
+    TRY(feed_open(w->options->log, services, w->options->service, w->options->vocabularies,
+                  &w->feed));
     for (size_t i = 0; i < w->folding_count; i++)
         TRY(read_places(w, w->folding[i]));
     for (size_t i = 0; i < feed_sources_count(w->feed); i++) {
@@ -261,7 +268,8 @@ static struct err start_reading(struct worker *w)
 
 /* ---- a batch ---- */
 
-static struct err collect(struct worker *w, struct folding *f, const struct feed_item *items, size_t count)
+static struct err collect(struct worker *w, struct folding *f, const struct feed_item *items,
+                          size_t count)
 {
     read_model_begin(&f->model);
     for (size_t i = 0; i < count; i++) {
@@ -270,8 +278,8 @@ static struct err collect(struct worker *w, struct folding *f, const struct feed
             item->offset < f->places[source_index(w, item->source)][item->partition].next)
             continue;
         if (item->err.code != ERR_OK)
-            return halt_at(w, &f->model, log_topic_name(item->source->topic), item->partition, item->offset, "",
-                           item->err.what);
+            return halt_at(w, &f->model, log_topic_name(item->source->topic), item->partition,
+                           item->offset, "", item->err.what);
         for (size_t k = 0; k < item->events_count; k++)
             read_model_add(&f->model, &item->events[k]);
     }
@@ -316,13 +324,19 @@ static void list_advances(struct worker *w, const struct folding *f)
         if (!projection_folds(f->model.projection, source->service))
             continue;
         for (int p = 0; p < source->partitions; p++) {
-            struct place before = f->places[i][p], after = place_after(&before, &source->cursors[p]);
-            if (before.next == after.next && before.commands == after.commands && before.seen == after.seen)
+            struct place before = f->places[i][p],
+                         after = place_after(&before, &source->cursors[p]);
+            if (before.next == after.next && before.commands == after.commands &&
+                before.seen == after.seen)
                 continue;
             assert(w->advances_count < ADVANCES_MAX);
             struct store_advance *advance = &w->advances[w->advances_count++];
-            *advance = (struct store_advance){.generation = f->model.generation, .partition = p, .from = before.next,
-                                              .to = after.next, .commands_next = after.commands, .seen_to = after.seen};
+            *advance = (struct store_advance){.generation = f->model.generation,
+                                              .partition = p,
+                                              .from = before.next,
+                                              .to = after.next,
+                                              .commands_next = after.commands,
+                                              .seen_to = after.seen};
             row_text_set(&advance->name, text_of(f->model.projection->name));
             row_text_set(&advance->topic, text_of(log_topic_name(source->topic)));
         }
@@ -340,7 +354,8 @@ static struct err send(struct worker *w, struct store_fence *fence)
     struct err err = store_unit_end(w->store, &failed);
     for (size_t i = 0; halts(err) && failed && i < w->folding_count; i++)
         if (w->folding[i]->model.table == failed)
-            return halt(w, w->folding[i]->model.projection->name, w->folding[i]->model.generation, why_refused(w, err));
+            return halt(w, w->folding[i]->model.projection->name, w->folding[i]->model.generation,
+                        why_refused(w, err));
     return err;
 }
 
@@ -352,14 +367,19 @@ static struct err commit(struct worker *w)
         const struct read_model *model = &w->folding[i]->model;
         if (model->inserts_count + model->updates_count + model->removes_count == 0)
             continue;
-        tallies[count] = (struct store_tally){.generation = model->generation, .rows = model->rows_count,
+        tallies[count] = (struct store_tally){.generation = model->generation,
+                                              .rows = model->rows_count,
                                               .digest = (int64_t)model->digest};
         row_text_set(&tallies[count].name, text_of(model->projection->name));
         count++;
     }
-    struct store_fence fence = {.service = w->options->service, .owner = w->owner,
-                                .catalogue = w->generations.catalogue, .lease_ms = PROJECTION_LEASE_MS,
-                                .advances = w->advances, .advances_count = w->advances_count, .tallies = tallies,
+    struct store_fence fence = {.service = w->options->service,
+                                .owner = w->owner,
+                                .catalogue = w->generations.catalogue,
+                                .lease_ms = PROJECTION_LEASE_MS,
+                                .advances = w->advances,
+                                .advances_count = w->advances_count,
+                                .tallies = tallies,
                                 .tallies_count = count};
     TRY(send(w, &fence));
     w->fenced_ms = clock_monotonic_ms();
@@ -374,7 +394,8 @@ static void tell_progress(const struct worker *w)
         char topic[TOPIC_LEN_MAX + 1];
         struct text name = row_text_get(&w->advances[i].topic);
         snprintf(topic, sizeof topic, "%.*s", (int)name.len, name.at);
-        w->options->progress(w->options->context, w->options->service, topic, w->advances[i].partition);
+        w->options->progress(w->options->context, w->options->service, topic,
+                             w->advances[i].partition);
     }
 }
 
@@ -385,7 +406,8 @@ static void note_done(struct worker *w, size_t decisions)
         struct folding *f = w->folding[m];
         for (size_t i = 0; i < feed_sources_count(w->feed); i++)
             for (int p = 0; p < feed_source(w->feed, i)->partitions; p++)
-                f->places[i][p] = place_after(&f->places[i][p], &feed_source(w->feed, i)->cursors[p]);
+                f->places[i][p] =
+                    place_after(&f->places[i][p], &feed_source(w->feed, i)->cursors[p]);
         read_model_finish_batch(&f->model);
     }
     w->worked = true;
@@ -485,8 +507,8 @@ static void run_sessions(struct worker *w, struct err *ret_err)
         struct err err = hold_session(w);
         const char *said = w->store ? store_message(w->store) : "";
         if (err.code != ERR_OK && err.code != ERR_STOPPING)
-            report(REPORT_WARN, "projections_session_ended", "service", w->options->service, "why", report_err(err),
-                   "database", said, NULL);
+            report(REPORT_WARN, "projections_session_ended", "service", w->options->service, "why",
+                   report_err(err), "database", said, NULL);
         end_session(w);
         *ret_err = err_class(err) == ERR_CLASS_FATAL ? err : OK;
         if (ret_err->code != ERR_OK)

@@ -31,8 +31,8 @@ size_t projection_keys(const struct projection *projection, const struct event *
     return count;
 }
 
-enum row_fate row_slot_apply(const struct projection *projection, struct row_slot *slot, const struct event *event,
-                             size_t nth)
+enum row_fate row_slot_apply(const struct projection *projection, struct row_slot *slot,
+                             const struct event *event, size_t nth)
 {
     char key[8192];
     enum row_fate fate = projection->apply(slot->row, event, nth);
@@ -66,8 +66,9 @@ static void make_room(struct read_model *model, size_t room)
     model->removes = grown(model->removes, room * sizeof *model->removes);
 }
 
-struct err read_model_open(struct read_model *model, struct store *store, const struct projection *projection,
-                           const struct generation *generation, size_t cache_bytes)
+struct err read_model_open(struct read_model *model, struct store *store,
+                           const struct projection *projection, const struct generation *generation,
+                           size_t cache_bytes)
 {
     struct store_table *table;
     TRY(store_table_open(store, projection, generation->number, &table));
@@ -198,7 +199,8 @@ struct err read_model_fold(struct read_model *model, const struct event **ret_at
     for (size_t i = 0; i < model->touched_count; i++) {
         const struct row_slot *slot = row_table_at(&model->rows, model->touched[i].slot);
         model->touched[i].existed = slot->exists;
-        memcpy(model->before + i * model->projection->row_size, slot->row, model->projection->row_size);
+        memcpy(model->before + i * model->projection->row_size, slot->row,
+               model->projection->row_size);
     }
     for (size_t i = 0; i < model->routes_count; i++) {
         const struct read_model_route *route = &model->routes[i];
@@ -214,8 +216,8 @@ struct err read_model_fold(struct read_model *model, const struct event **ret_at
 
 struct err read_model_write(struct read_model *model)
 {
-    return store_unit_write(model->table, model->inserts, model->inserts_count, model->updates, model->updates_count,
-                            model->removes, model->removes_count);
+    return store_unit_write(model->table, model->inserts, model->inserts_count, model->updates,
+                            model->updates_count, model->removes, model->removes_count);
 }
 
 void read_model_finish_batch(struct read_model *model)

@@ -1,5 +1,6 @@
-/* One read model while it is folded into its table: the rows of a batch are found, loaded when unknown, folded in
- * memory and written as one unit with others. A bounded cache keeps rows between batches. */
+/* One read model while it is folded into its table: the rows of a batch are found, loaded when
+ * unknown, folded in memory and written as one unit with others. A bounded cache keeps rows between
+ * batches. */
 #ifndef RUNTIME_READ_MODEL_H
 #define RUNTIME_READ_MODEL_H
 
@@ -27,23 +28,26 @@ struct read_model {
     size_t cache_rows;
     bool complete; /* the cache holds every row: a miss means that there is none */
     uint32_t batch;
-    char *keys;                                      /* PROJECTION_KEYS_MAX zeroed rows */
-    struct read_model_route *routes;                 /* of the batch */
+    char *keys;                      /* PROJECTION_KEYS_MAX zeroed rows */
+    struct read_model_route *routes; /* of the batch */
     size_t routes_count, routes_room;
     struct read_model_touched *touched;
     size_t touched_count, touched_room;
-    char *before;                                    /* the touched rows as they were */
-    const void **inserts, **updates, **removes;      /* touched_room each */
+    char *before;                               /* the touched rows as they were */
+    const void **inserts, **updates, **removes; /* touched_room each */
     size_t inserts_count, updates_count, removes_count;
 };
 
-/* rows_count and digest as the catalogue has them. cache_bytes bounds the rows kept between batches. */
-NODISCARD struct err read_model_open(struct read_model *model, struct store *store, const struct projection *projection,
+/* rows_count and digest as the catalogue has them. cache_bytes bounds the rows kept between
+ * batches. */
+NODISCARD struct err read_model_open(struct read_model *model, struct store *store,
+                                     const struct projection *projection,
                                      const struct generation *generation, size_t cache_bytes);
 void read_model_close(struct read_model *model);
 
-/* One batch: begin; add each event (which must live until the fold); load; fold; then, inside a store unit, write;
- * then finish once the unit is committed. After any error the model is closed and opened again. */
+/* One batch: begin; add each event (which must live until the fold); load; fold; then, inside a
+ * store unit, write; then finish once the unit is committed. After any error the model is closed
+ * and opened again. */
 void read_model_begin(struct read_model *model);
 void read_model_add(struct read_model *model, const struct event *event);
 NODISCARD struct err read_model_load(struct read_model *model);
@@ -55,8 +59,8 @@ void read_model_finish_batch(struct read_model *model);
 /* Does this projection fold the log of this service? */
 bool projection_folds(const struct projection *projection, const char *service);
 /* Applies one event to a slot; the row is zeroed but for its key when it is removed. */
-enum row_fate row_slot_apply(const struct projection *projection, struct row_slot *slot, const struct event *event,
-                             size_t nth);
+enum row_fate row_slot_apply(const struct projection *projection, struct row_slot *slot,
+                             const struct event *event, size_t nth);
 /* The key rows the event touches, in `keys` (PROJECTION_KEYS_MAX zeroed rows). */
 size_t projection_keys(const struct projection *projection, const struct event *event, char *keys);
 

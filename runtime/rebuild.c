@@ -8,8 +8,13 @@
 #include "runtime/clock.h"
 #include "runtime/read_model.h"
 
-enum { JOB_ARENA = 512 * 1024, HOLD_TRIES = 20, CATCH_UP_CACHE_BYTES = 8 * 1024 * 1024, WAIT_MS = 50,
-       ADVANCES_MAX = FEED_SOURCES_MAX * PARTITIONS_MAX };
+enum {
+    JOB_ARENA = 512 * 1024,
+    HOLD_TRIES = 20,
+    CATCH_UP_CACHE_BYTES = 8 * 1024 * 1024,
+    WAIT_MS = 50,
+    ADVANCES_MAX = FEED_SOURCES_MAX * PARTITIONS_MAX
+};
 
 struct job {
     const struct rebuild_options *options;
@@ -134,25 +139,34 @@ static struct refold_place *place_of(struct job *job, size_t source, int partiti
     return &job->refold.places[source][partition];
 }
 
-static struct err write_unit(struct job *job, const struct store_advance *advances, size_t count, int64_t rows,
-                             uint64_t digest)
+static struct err write_unit(struct job *job, const struct store_advance *advances, size_t count,
+                             int64_t rows, uint64_t digest)
 {
     struct store_table *failed;
-    struct store_tally tally = {.generation = job->generation, .rows = rows, .digest = (int64_t)digest};
+    struct store_tally tally = {
+        .generation = job->generation, .rows = rows, .digest = (int64_t)digest};
     row_text_set(&tally.name, text_of(job->options->projection->name));
-    struct store_fence fence = {.service = job->options->projection->service, .advances = advances,
-                                .advances_count = count, .tallies = &tally, .tallies_count = 1};
+    struct store_fence fence = {.service = job->options->projection->service,
+                                .advances = advances,
+                                .advances_count = count,
+                                .tallies = &tally,
+                                .tallies_count = 1};
     TRY(store_unit_begin(job->store, &fence));
     if (job->model.table)
         TRY(read_model_write(&job->model));
     return store_unit_end(job->store, &failed);
 }
 
-static struct store_advance advance_of(const struct job *job, const struct feed_source *source, int partition, int64_t from,
+static struct store_advance advance_of(const struct job *job, const struct feed_source *source,
+                                       int partition, int64_t from,
                                        const struct refold_place *place)
 {
-    struct store_advance advance = {.generation = job->generation, .partition = partition, .from = from,
-                                    .to = place->done, .commands_next = place->commands_next, .seen_to = place->read};
+    struct store_advance advance = {.generation = job->generation,
+                                    .partition = partition,
+                                    .from = from,
+                                    .to = place->done,
+                                    .commands_next = place->commands_next,
+                                    .seen_to = place->read};
     row_text_set(&advance.name, text_of(job->options->projection->name));
     row_text_set(&advance.topic, text_of(log_topic_name(source->topic)));
     return advance;
@@ -164,8 +178,8 @@ static struct err write_positions(struct job *job)
     size_t count = 0;
     for (size_t i = 0; i < feed_sources_count(job->refold.feed); i++) {
         const struct feed_source *source = feed_source(job->refold.feed, i);
-        TRY(store_positions_add(job->store, job->options->projection, job->generation, log_topic_name(source->topic),
-                                source->partitions));
+        TRY(store_positions_add(job->store, job->options->projection, job->generation,
+                                log_topic_name(source->topic), source->partitions));
         for (int p = 0; p < source->partitions; p++)
             job->advances[count++] = advance_of(job, source, p, 0, place_of(job, i, p));
     }
@@ -188,10 +202,11 @@ static struct err resume_all(struct job *job)
     return OK;
 }
 
-static struct err fail_at(struct job *job, const char *topic, int partition, int64_t offset, struct err err)
+static struct err fail_at(struct job *job, const char *topic, int partition, int64_t offset,
+                          struct err err)
 {
-    snprintf(job->report->failure, sizeof job->report->failure, "%s[%d]@%lld: %s", topic, partition, (long long)offset,
-             err.what);
+    snprintf(job->report->failure, sizeof job->report->failure, "%s[%d]@%lld: %s", topic, partition,
+             (long long)offset, err.what);
     return err;
 }
 
@@ -200,11 +215,13 @@ static struct err take_items(struct job *job, const struct feed_item *items, siz
 {
     for (size_t i = 0; i < count; i++) {
         const struct feed_item *item = &items[i];
-        struct refold_place *place = place_of(job, (size_t)(item->source - feed_source(job->refold.feed, 0)), item->partition);
+        struct refold_place *place = place_of(
+            job, (size_t)(item->source - feed_source(job->refold.feed, 0)), item->partition);
         if (item->offset >= place->upto)
             continue;
         if (item->err.code != ERR_OK)
-            return fail_at(job, log_topic_name(item->source->topic), item->partition, item->offset, item->err);
+            return fail_at(job, log_topic_name(item->source->topic), item->partition, item->offset,
+                           item->err);
         for (size_t k = 0; k < item->events_count; k++)
             read_model_add(&job->model, &item->events[k]);
         job->report->events += (int64_t)item->events_count - 1;
@@ -319,9 +336,11 @@ static struct err swap(struct job *job)
 
 static struct err catch_up_and_swap(struct job *job)
 {
-    struct generation generation = {.number = job->generation, .rows = job->report->rows, .digest = job->report->digest};
+    struct generation generation = {
+        .number = job->generation, .rows = job->report->rows, .digest = job->report->digest};
     enter(job, REBUILD_CATCH_UP);
-    TRY(read_model_open(&job->model, job->store, job->options->projection, &generation, CATCH_UP_CACHE_BYTES));
+    TRY(read_model_open(&job->model, job->store, job->options->projection, &generation,
+                        CATCH_UP_CACHE_BYTES));
     struct err err = swap(job);
     read_model_close(&job->model);
     return err;
@@ -341,7 +360,8 @@ static struct err run(struct job *job)
     job->report->events = job->refold.told.events;
     TRY(catch_up_and_swap(job));
     job->report->generation = job->generation;
-    /* Readers may still be at the old table: what cannot be dropped now is dropped by the next rebuild. */
+    /* Readers may still be at the old table: what cannot be dropped now is dropped by the next
+     * rebuild. */
     struct err ignored = clear_leftovers(job);
     (void)ignored;
     return OK;
@@ -351,7 +371,8 @@ static void give_up(struct job *job)
 {
     if (!job->store || job->generation == 0)
         return;
-    struct err ignored = store_generation_drop(job->store, job->options->projection->name, job->generation);
+    struct err ignored =
+        store_generation_drop(job->store, job->options->projection->name, job->generation);
     (void)ignored; /* else the next rebuild drops it */
 }
 
@@ -361,9 +382,11 @@ static void explain(struct job *job, struct err err)
     if (report->failure[0])
         return;
     if (job->refold.failure[0])
-        snprintf(report->failure, sizeof report->failure, "%.*s", MODEL_REASON_MAX, job->refold.failure);
+        snprintf(report->failure, sizeof report->failure, "%.*s", MODEL_REASON_MAX,
+                 job->refold.failure);
     else if (job->store && err.code == ERR_REFUSED)
-        snprintf(report->failure, sizeof report->failure, "%.*s", MODEL_REASON_MAX, store_message(job->store));
+        snprintf(report->failure, sizeof report->failure, "%.*s", MODEL_REASON_MAX,
+                 store_message(job->store));
 }
 
 struct err rebuild(const struct rebuild_options *options, struct rebuild_report *ret_report)
@@ -376,9 +399,10 @@ struct err rebuild(const struct rebuild_options *options, struct rebuild_report 
     job->options = options;
     job->report = ret_report;
     job->arena = (struct arena){.base = malloc(JOB_ARENA), .size = JOB_ARENA};
-    struct err err = job->arena.base ? refold_open(&job->refold, options->log, options->vocabularies, options->projection,
-                                                   options->max_rows)
-                                     : FAIL(ERR_NOMEM, "rebuild");
+    struct err err = job->arena.base
+                         ? refold_open(&job->refold, options->log, options->vocabularies,
+                                       options->projection, options->max_rows)
+                         : FAIL(ERR_NOMEM, "rebuild");
     if (err.code == ERR_OK) {
         job->refold.progress = tell_fold;
         job->refold.context = job;

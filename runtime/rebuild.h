@@ -1,12 +1,20 @@
-/* A read model made anew: its logs are folded from the beginning in memory, copied into a new generation of its table,
- * which then catches up and takes the old one's place behind the view. The service's worker, here or in another
- * process, goes on with the old one until then, and with the new one after. */
+/* A read model made anew: its logs are folded from the beginning in memory, copied into a new
+ * generation of its table, which then catches up and takes the old one's place behind the view. The
+ * service's worker, here or in another process, goes on with the old one until then, and with the
+ * new one after. */
 #ifndef RUNTIME_REBUILD_H
 #define RUNTIME_REBUILD_H
 
 #include "runtime/refold.h"
 
-enum rebuild_phase { REBUILD_FOLD, REBUILD_COPY, REBUILD_INDEX, REBUILD_CATCH_UP, REBUILD_SWAP, REBUILD_DONE };
+enum rebuild_phase {
+    REBUILD_FOLD,
+    REBUILD_COPY,
+    REBUILD_INDEX,
+    REBUILD_CATCH_UP,
+    REBUILD_SWAP,
+    REBUILD_DONE
+};
 
 struct rebuild_progress {
     enum rebuild_phase phase;
@@ -36,11 +44,12 @@ struct rebuild_report {
     int64_t old_rows;
     uint64_t old_digest;
     double seconds;
-    double held_ms; /* how long the worker stood still */
+    double held_ms;                     /* how long the worker stood still */
     char failure[MODEL_REASON_MAX + 1]; /* after an error: what happened where; may be empty */
 };
 
 /* ERR_CONFLICT: somebody else is rebuilding it. On any error the old one stays as it is. */
-NODISCARD struct err rebuild(const struct rebuild_options *options, struct rebuild_report *ret_report);
+NODISCARD struct err rebuild(const struct rebuild_options *options,
+                             struct rebuild_report *ret_report);
 
 #endif

@@ -10,13 +10,16 @@
 
 enum { TELL_MS = 100, WAIT_MS = 50 };
 
-struct err refold_open(struct refold *refold, struct log *log, const struct vocabulary_list *vocabularies,
+struct err refold_open(struct refold *refold, struct log *log,
+                       const struct vocabulary_list *vocabularies,
                        const struct projection *projection, size_t max_rows)
 {
     struct feed *feed;
     row_check(projection);
     TRY(feed_open(log, projection->sources, NULL, vocabularies, &feed));
-    *refold = (struct refold){.projection = projection, .feed = feed, .began_ms = clock_monotonic_ms(),
+    *refold = (struct refold){.projection = projection,
+                              .feed = feed,
+                              .began_ms = clock_monotonic_ms(),
                               .keys = calloc(PROJECTION_KEYS_MAX, projection->row_size)};
     if (!refold->keys)
         abort();
@@ -33,7 +36,8 @@ void refold_close(struct refold *refold)
     *refold = (struct refold){0};
 }
 
-static struct refold_place *place_of(struct refold *refold, const struct feed_source *source, int partition)
+static struct refold_place *place_of(struct refold *refold, const struct feed_source *source,
+                                     int partition)
 {
     return &refold->places[source - feed_source(refold->feed, 0)][partition];
 }
@@ -89,8 +93,8 @@ static void drop_above(struct row_table *rows, uint32_t hi)
 
 static struct err note_failure(struct refold *refold, const struct feed_item *item, struct err err)
 {
-    snprintf(refold->failure, sizeof refold->failure, "%s[%d]@%" PRId64 ": %s", log_topic_name(item->source->topic),
-             item->partition, item->offset, err.what);
+    snprintf(refold->failure, sizeof refold->failure, "%s[%d]@%" PRId64 ": %s",
+             log_topic_name(item->source->topic), item->partition, item->offset, err.what);
     return err;
 }
 

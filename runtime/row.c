@@ -43,7 +43,8 @@ void row_check(const struct projection *projection)
         assert(column->key == (i < keys));
         assert(column->offset + column->size <= projection->row_size);
         if (column->kind == COLUMN_TEXT)
-            assert(column->size > sizeof(uint16_t) && column->size <= sizeof(uint16_t) + ROW_TEXT_MAX);
+            assert(column->size > sizeof(uint16_t) &&
+                   column->size <= sizeof(uint16_t) + ROW_TEXT_MAX);
         else
             assert(column->size == kind_size(column->kind));
     }
@@ -222,8 +223,10 @@ void row_key_print(const struct projection *projection, const void *row, char *o
 {
     size_t used = 0;
     out[0] = 0;
-    for (size_t i = 0; i < projection->columns_count && projection->columns[i].key && used + 1 < size; i++) {
-        int n = snprintf(out + used, size - used, "%s%s=", i ? ", " : "", projection->columns[i].name);
+    for (size_t i = 0;
+         i < projection->columns_count && projection->columns[i].key && used + 1 < size; i++) {
+        int n =
+            snprintf(out + used, size - used, "%s%s=", i ? ", " : "", projection->columns[i].name);
         used += (size_t)n < size - used ? (size_t)n : size - used - 1;
         row_value_print(&projection->columns[i], row, out + used, size - used);
         used += strlen(out + used);

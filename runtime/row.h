@@ -1,14 +1,17 @@
-/* What follows from a projection's column table alone: digests and keys of rows. Pure, no database. */
+/* What follows from a projection's column table alone: digests and keys of rows. Pure, no database.
+ */
 #ifndef RUNTIME_ROW_H
 #define RUNTIME_ROW_H
 
 #include "core/projection.h"
 
-/* Asserts that the column table is one the runtime can work with: keys first, sizes as the kinds say. */
+/* Asserts that the column table is one the runtime can work with: keys first, sizes as the kinds
+ * say. */
 void row_check(const struct projection *projection);
 
 size_t row_keys_count(const struct projection *projection);
-/* Over the values of the columns, never the padding. The digest of a table is the sum over its rows, modulo 2^64. */
+/* Over the values of the columns, never the padding. The digest of a table is the sum over its
+ * rows, modulo 2^64. */
 uint64_t row_digest(const struct projection *projection, const void *row);
 uint32_t row_key_hash(const struct projection *projection, const void *row);
 bool row_key_equal(const struct projection *projection, const void *a, const void *b);

@@ -1,4 +1,5 @@
-/* Open addressing with backward-shift deletion over an array of slots; the slots form the LRU list. */
+/* Open addressing with backward-shift deletion over an array of slots; the slots form the LRU list.
+ */
 #include "runtime/row_table.h"
 
 #include <assert.h>
@@ -25,8 +26,10 @@ void row_table_init(struct row_table *table, const struct projection *projection
 {
     size_t align = _Alignof(struct row_slot);
     size_t size = offsetof(struct row_slot, row) + projection->row_size;
-    *table = (struct row_table){.projection = projection, .stride = (size + align - 1) / align * align,
-                                .buckets_count = BUCKETS_FIRST, .room = BUCKETS_FIRST / 2};
+    *table = (struct row_table){.projection = projection,
+                                .stride = (size + align - 1) / align * align,
+                                .buckets_count = BUCKETS_FIRST,
+                                .room = BUCKETS_FIRST / 2};
     table->buckets = grown(NULL, (size_t)table->buckets_count * sizeof *table->buckets);
     table->slots = grown(NULL, (size_t)table->room * table->stride);
     row_table_clear(table);

@@ -1,4 +1,5 @@
-/* Rows in memory, found by key, in least-recently-used order. Slots are named by index: memory moves when it grows. */
+/* Rows in memory, found by key, in least-recently-used order. Slots are named by index: memory
+ * moves when it grows. */
 #ifndef RUNTIME_ROW_TABLE_H
 #define RUNTIME_ROW_TABLE_H
 

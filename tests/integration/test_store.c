@@ -1,5 +1,5 @@
-/* Read models on a real PostgreSQL (FOLDLOG_TEST_PG: conninfo of a superuser) over logs in memory: however they are
- * folded, killed, fenced, dropped or rebuilt, the tables are what the logs say. */
+/* Read models on a real PostgreSQL (FOLDLOG_TEST_PG: conninfo of a superuser) over logs in memory:
+ * however they are folded, killed, fenced, dropped or rebuilt, the tables are what the logs say. */
 #include <check.h>
 #include <libpq-fe.h>
 #include <pthread.h>
@@ -42,8 +42,8 @@ static long long sql_to(const char *conninfo, const char *sql)
 {
     PGconn *pg = pg_to(conninfo);
     PGresult *r = PQexec(pg, sql);
-    ck_assert_msg(PQresultStatus(r) == PGRES_COMMAND_OK || PQresultStatus(r) == PGRES_TUPLES_OK, "%s: %s", sql,
-                  PQerrorMessage(pg));
+    ck_assert_msg(PQresultStatus(r) == PGRES_COMMAND_OK || PQresultStatus(r) == PGRES_TUPLES_OK,
+                  "%s: %s", sql, PQerrorMessage(pg));
     long long value = PQntuples(r) == 1 ? atoll(PQgetvalue(r, 0, 0)) : 0;
     PQclear(r);
     PQfinish(pg);
@@ -52,7 +52,8 @@ static long long sql_to(const char *conninfo, const char *sql)
 
 static struct migrate_options migration(void)
 {
-    return (struct migrate_options){.server = server, .projections = projections, .projections_count = projections_count};
+    return (struct migrate_options){
+        .server = server, .projections = projections, .projections_count = projections_count};
 }
 
 static void make_database(enum trade_service s)
@@ -78,7 +79,8 @@ static void teardown(void)
 {
     char sql[700];
     for (int s = 0; s < TRADE_SERVICES; s++) {
-        snprintf(sql, sizeof sql, "DROP DATABASE %s WITH (FORCE)", strstr(conninfos[s], "store_test_"));
+        snprintf(sql, sizeof sql, "DROP DATABASE %s WITH (FORCE)",
+                 strstr(conninfos[s], "store_test_"));
         sql_to(server, sql);
     }
     trade_destroy(trade);
@@ -104,10 +106,16 @@ static void *run_worker(void *arg)
 static void prepare_worker(struct running *r, enum trade_service s, size_t cache_bytes)
 {
     *r = (struct running){0};
-    r->options = (struct projection_worker_options){
-        .service = services[s], .log = trade_log(trade), .conninfo = conninfos[s], .instance = "test",
-        .projections = projections, .projections_count = projections_count, .vocabularies = &trade_vocabularies,
-        .stop = &r->stop, .cache_bytes = cache_bytes, .status = &r->status};
+    r->options = (struct projection_worker_options){.service = services[s],
+                                                    .log = trade_log(trade),
+                                                    .conninfo = conninfos[s],
+                                                    .instance = "test",
+                                                    .projections = projections,
+                                                    .projections_count = projections_count,
+                                                    .vocabularies = &trade_vocabularies,
+                                                    .stop = &r->stop,
+                                                    .cache_bytes = cache_bytes,
+                                                    .status = &r->status};
 }
 
 static void start_worker(struct running *r, enum trade_service s, size_t cache_bytes)
@@ -127,7 +135,8 @@ static void stop_worker(struct running *r)
 
 static struct models_options look_at(enum trade_service s)
 {
-    return (struct models_options){.log = trade_log(trade), .conninfo = conninfos[s], .vocabularies = &trade_vocabularies};
+    return (struct models_options){
+        .log = trade_log(trade), .conninfo = conninfos[s], .vocabularies = &trade_vocabularies};
 }
 
 static bool is_of(const struct projection *projection, enum trade_service s)
@@ -149,12 +158,13 @@ static void pause_ms(long ms)
     nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
 }
 
-static void wait_until(bool (*holds)(enum trade_service, const struct projection *), enum trade_service s,
-                       const struct projection *projection)
+static void wait_until(bool (*holds)(enum trade_service, const struct projection *),
+                       enum trade_service s, const struct projection *projection)
 {
     int64_t end = clock_monotonic_ms() + PATIENCE_MS;
     while (!holds(s, projection)) {
-        ck_assert_msg(clock_monotonic_ms() < end, "%s of %s: not in time", projection->name, services[s]);
+        ck_assert_msg(clock_monotonic_ms() < end, "%s of %s: not in time", projection->name,
+                      services[s]);
         pause_ms(5);
     }
 }
@@ -220,8 +230,10 @@ START_TEST(live_tables_are_the_fold)
     }
     ck_assert_int_eq(sql_to(conninfos[TRADE_ORDER], "SELECT count(*) FROM orders"), 300);
     ck_assert_int_eq(sql_to(conninfos[TRADE_ORDER], "SELECT count(*) FROM order_lines"), 600);
-    ck_assert_int_eq(sql_to(conninfos[TRADE_INVENTORY],
-                            "SELECT count(*) FROM stock WHERE on_hand + reserved + committed <> received + adjusted"), 0);
+    ck_assert_int_eq(
+        sql_to(conninfos[TRADE_INVENTORY], "SELECT count(*) FROM stock WHERE on_hand + reserved + "
+                                           "committed <> received + adjusted"),
+        0);
 }
 END_TEST
 
@@ -350,11 +362,15 @@ END_TEST
 
 /* ---- rebuilding ---- */
 
-static struct rebuild_report rebuild_it(enum trade_service s, const struct projection *projection, size_t max_rows)
+static struct rebuild_report rebuild_it(enum trade_service s, const struct projection *projection,
+                                        size_t max_rows)
 {
     struct rebuild_report report;
-    struct rebuild_options options = {.projection = projection, .log = trade_log(trade), .conninfo = conninfos[s],
-                                      .vocabularies = &trade_vocabularies, .max_rows = max_rows};
+    struct rebuild_options options = {.projection = projection,
+                                      .log = trade_log(trade),
+                                      .conninfo = conninfos[s],
+                                      .vocabularies = &trade_vocabularies,
+                                      .max_rows = max_rows};
     struct err err = rebuild(&options, &report);
     ck_assert_msg(err.code == ERR_OK, "%s: %s %s", projection->name, err.what, report.failure);
     return report;
@@ -408,7 +424,8 @@ static void *read_view(void *arg)
     while (err.code == ERR_OK && !atomic_load(&r->stop)) {
         struct arena arena = {.base = memory, .size = sizeof memory};
         struct query_rows rows;
-        struct err ran = query_run(connection, "SELECT count(*), min(status) FROM orders", NULL, 0, &arena, &rows);
+        struct err ran = query_run(connection, "SELECT count(*), min(status) FROM orders", NULL, 0,
+                                   &arena, &rows);
         r->reads++;
         r->errors += ran.code != ERR_OK;
         if (ran.code != ERR_OK)
@@ -444,7 +461,9 @@ START_TEST(readers_and_the_worker_go_on_while_it_is_swapped)
     ck_assert_int_eq(reading.errors, 0);
     ck_assert_int_eq(reading.fewer, 0); /* never an older state */
     all_must_be_the_fold(TRADE_ORDER);
-    ck_assert_int_eq(sql_to(conninfos[TRADE_ORDER], "SELECT count(*) FROM projection_version WHERE projection = 'orders'"), 1);
+    ck_assert_int_eq(sql_to(conninfos[TRADE_ORDER],
+                            "SELECT count(*) FROM projection_version WHERE projection = 'orders'"),
+                     1);
     stop_worker(&worker);
 }
 END_TEST
@@ -461,7 +480,8 @@ START_TEST(a_dropped_one_comes_back_the_same)
     ck_assert_int_eq(models_digest(&look, &orders_projection, &rows[0], &digest[0]).code, ERR_OK);
     ck_assert_int_eq(models_drop(&look, &orders_projection).code, ERR_OK);
     ck_assert_int_eq(info_of(TRADE_ORDER, &orders_projection).state, MODEL_STATE_DROPPED);
-    ck_assert_int_eq(models_digest(&look, &orders_projection, &rows[1], &digest[1]).code, ERR_NOT_FOUND);
+    ck_assert_int_eq(models_digest(&look, &orders_projection, &rows[1], &digest[1]).code,
+                     ERR_NOT_FOUND);
     struct rebuild_report report = rebuild_it(TRADE_ORDER, &orders_projection, 0);
     ck_assert_int_eq(models_digest(&look, &orders_projection, &rows[1], &digest[1]).code, ERR_OK);
     ck_assert_int_eq(rows[0], rows[1]);
@@ -511,9 +531,12 @@ START_TEST(a_rebuild_that_is_killed_leaves_the_old_one_in_place)
     pid_t child = fork();
     if (child == 0) {
         struct rebuild_report report;
-        struct rebuild_options options = {.projection = &payments_projection, .log = trade_log(trade),
-                                          .conninfo = conninfos[TRADE_PAYMENT], .vocabularies = &trade_vocabularies,
-                                          .progress = die_at_swap, .context = &phase};
+        struct rebuild_options options = {.projection = &payments_projection,
+                                          .log = trade_log(trade),
+                                          .conninfo = conninfos[TRADE_PAYMENT],
+                                          .vocabularies = &trade_vocabularies,
+                                          .progress = die_at_swap,
+                                          .context = &phase};
         struct err err = rebuild(&options, &report);
         _exit(err.code == ERR_OK ? 0 : 1);
     }
@@ -526,7 +549,9 @@ START_TEST(a_rebuild_that_is_killed_leaves_the_old_one_in_place)
     must_be_the_fold(TRADE_PAYMENT, &payments_projection);
     rebuild_it(TRADE_PAYMENT, &payments_projection, 0);
     must_be_the_fold(TRADE_PAYMENT, &payments_projection);
-    ck_assert_int_eq(sql_to(conninfos[TRADE_PAYMENT], "SELECT count(*) FROM pg_tables WHERE tablename LIKE 'payments_g%'"), 1);
+    ck_assert_int_eq(sql_to(conninfos[TRADE_PAYMENT],
+                            "SELECT count(*) FROM pg_tables WHERE tablename LIKE 'payments_g%'"),
+                     1);
     stop_worker(&worker);
 }
 END_TEST
@@ -542,16 +567,22 @@ START_TEST(a_new_version_with_other_columns_takes_the_view_over)
     struct running worker;
     start_worker(&worker, TRADE_INVENTORY, 0);
     wait_for_all(TRADE_INVENTORY);
-    struct rebuild_options options = {.projection = &narrow, .log = trade_log(trade), .conninfo = conninfos[TRADE_INVENTORY],
+    struct rebuild_options options = {.projection = &narrow,
+                                      .log = trade_log(trade),
+                                      .conninfo = conninfos[TRADE_INVENTORY],
                                       .vocabularies = &trade_vocabularies};
     ck_assert_int_eq(rebuild(&options, &report).code, ERR_OK);
     ck_assert(!report.compared);
-    ck_assert_int_eq(sql_to(conninfos[TRADE_INVENTORY], "SELECT count(*) FROM stock"), TRADE_PRODUCTS);
-    ck_assert_int_eq(sql_to(conninfos[TRADE_INVENTORY], "SELECT count(*) FROM information_schema.columns"
-                                                        " WHERE table_name = 'stock' AND column_name = 'updated_at'"), 0);
+    ck_assert_int_eq(sql_to(conninfos[TRADE_INVENTORY], "SELECT count(*) FROM stock"),
+                     TRADE_PRODUCTS);
+    ck_assert_int_eq(sql_to(conninfos[TRADE_INVENTORY],
+                            "SELECT count(*) FROM information_schema.columns"
+                            " WHERE table_name = 'stock' AND column_name = 'updated_at'"),
+                     0);
     ck_assert_int_eq(info_of(TRADE_INVENTORY, &stock_projection).state, MODEL_STATE_OUTDATED);
     trade_orders(trade, 10);
-    wait_until(is_caught_up, TRADE_INVENTORY, &inventory_commands_projection); /* the worker leaves it alone */
+    wait_until(is_caught_up, TRADE_INVENTORY, &inventory_commands_projection); /* the worker leaves
+                                                                                  it alone */
     stop_worker(&worker);
 }
 END_TEST
@@ -563,10 +594,13 @@ START_TEST(verify_finds_what_was_changed_by_hand)
     static const struct {
         const char *sql, *says;
     } cases[] = {
-        {"UPDATE products_g1 SET price = price + 1 WHERE sku = 'sku-4'", "sku=sku-4: price is '501', the log says '500'"},
+        {"UPDATE products_g1 SET price = price + 1 WHERE sku = 'sku-4'",
+         "sku=sku-4: price is '501', the log says '500'"},
         {"DELETE FROM products_g1 WHERE sku = 'sku-4'", "sku=sku-4: is missing from the table"},
-        {"INSERT INTO products_g1 SELECT 'sku-x', name, price, currency, status, merchant_id, added_at, updated_at, version"
-         " FROM products_g1 WHERE sku = 'sku-4'", "sku=sku-x: is in the table, the log has no such row"},
+        {"INSERT INTO products_g1 SELECT 'sku-x', name, price, currency, status, merchant_id, "
+         "added_at, updated_at, version"
+         " FROM products_g1 WHERE sku = 'sku-4'",
+         "sku=sku-x: is in the table, the log has no such row"},
     };
     struct running worker;
     struct verify_report report;
@@ -590,24 +624,29 @@ END_TEST
 
 static struct product_event price_of(struct text sku)
 {
-    return (struct product_event){.tag = PRODUCT_EVENT_PRICE_CHANGED_V1,
-                                  .as.price_changed_v1 = {.sku = sku, .price = {.amount = 1, .currency = COMMON_CURRENCY_EUR}}};
+    return (struct product_event){
+        .tag = PRODUCT_EVENT_PRICE_CHANGED_V1,
+        .as.price_changed_v1 = {.sku = sku,
+                                .price = {.amount = 1, .currency = COMMON_CURRENCY_EUR}}};
 }
 
-static void must_halt_at_the_end(enum trade_service s, const struct projection *projection, const char *why)
+static void must_halt_at_the_end(enum trade_service s, const struct projection *projection,
+                                 const char *why)
 {
     char place[64];
     int partition = -1;
     wait_until(is_halted, s, projection);
     struct model_info info = info_of(s, projection);
     ck_assert_msg(strstr(info.generation.reason, why) != NULL, "%s", info.generation.reason);
-    /* the last valid record of the partition: the one before what a deposed owner may have written */
+    /* the last valid record of the partition: the one before what a deposed owner may have written
+     */
     for (int p = 0; p < TRADE_PARTITIONS; p++)
         for (int64_t o = 0; o < 2000 && partition < 0; o++) {
             snprintf(place, sizeof place, "product.log[%d]@%lld", p, (long long)o);
             partition = strncmp(info.generation.reason, place, strlen(place)) == 0 &&
                                 info.generation.reason[strlen(place)] != '0' + 0
-                            ? p : -1;
+                            ? p
+                            : -1;
         }
     ck_assert_msg(partition >= 0, "%s", info.generation.reason);
 }
@@ -621,7 +660,8 @@ START_TEST(a_gap_halts_that_read_model_alone_and_says_where)
     wait_for_all(TRADE_PRODUCT);
     wait_for_all(TRADE_ORDER);
     trade_event(trade, TRADE_PRODUCT, TEXT("sku-1"), &event, 7);
-    must_halt_at_the_end(TRADE_PRODUCT, &products_projection, "product.price_changed.v1: event does not follow");
+    must_halt_at_the_end(TRADE_PRODUCT, &products_projection,
+                         "product.price_changed.v1: event does not follow");
     must_halt_at_the_end(TRADE_ORDER, &order_catalogue_projection, "event does not follow");
     wait_until(is_caught_up, TRADE_PRODUCT, &product_commands_projection);
     trade_orders(trade, 20);
@@ -637,7 +677,8 @@ END_TEST
 START_TEST(an_unknown_type_halts_its_own_service_and_is_passed_over_by_others)
 {
     struct running product, order;
-    trade_raw(trade, TRADE_PRODUCT, TEXT("sku-2"), TEXT("product.painted.v1"), TEXT("{\"colour\":\"red\"}"));
+    trade_raw(trade, TRADE_PRODUCT, TEXT("sku-2"), TEXT("product.painted.v1"),
+              TEXT("{\"colour\":\"red\"}"));
     start_worker(&product, TRADE_PRODUCT, 0);
     start_worker(&order, TRADE_ORDER, 0);
     must_halt_at_the_end(TRADE_PRODUCT, &products_projection, "unknown type or version");
@@ -661,7 +702,8 @@ START_TEST(a_log_that_lost_its_end_halts_who_read_further)
         memory_log_cut(trade_topic(trade, TRADE_PRODUCT), p, 1);
     start_worker(&worker, TRADE_PRODUCT, 0);
     wait_until(is_halted, TRADE_PRODUCT, &products_projection);
-    ck_assert_ptr_nonnull(strstr(info_of(TRADE_PRODUCT, &products_projection).generation.reason, "outside the log"));
+    ck_assert_ptr_nonnull(
+        strstr(info_of(TRADE_PRODUCT, &products_projection).generation.reason, "outside the log"));
     stop_worker(&worker);
 }
 END_TEST
@@ -682,13 +724,18 @@ START_TEST(queries_read_all_kinds_and_write_nothing)
     start_worker(&worker, TRADE_ORDER, 0);
     wait_for_all(TRADE_ORDER);
     ck_assert_int_eq(query_open(conninfos[TRADE_ORDER], &c).code, ERR_OK);
-    struct query_value params[] = {QUERY_UUID(id), QUERY_NUMBER(1), QUERY_TEXT(TEXT("EUR")), QUERY_BOOLEAN(false),
-                                   QUERY_TIME(1700000000000000), QUERY_NULL};
-    struct err err = query_run(c,
-                               "SELECT id, total, currency, placed_at, needs_attention, stage, NULL::text FROM orders"
-                               " WHERE id = $1 AND version >= $2 AND currency = $3 AND needs_attention = $4"
-                               " AND placed_at > $5 AND ($6::uuid IS NULL OR customer_id = $6)",
-                               params, COUNT(params), &arena, &rows);
+    struct query_value params[] = {QUERY_UUID(id),
+                                   QUERY_NUMBER(1),
+                                   QUERY_TEXT(TEXT("EUR")),
+                                   QUERY_BOOLEAN(false),
+                                   QUERY_TIME(1700000000000000),
+                                   QUERY_NULL};
+    struct err err = query_run(
+        c,
+        "SELECT id, total, currency, placed_at, needs_attention, stage, NULL::text FROM orders"
+        " WHERE id = $1 AND version >= $2 AND currency = $3 AND needs_attention = $4"
+        " AND placed_at > $5 AND ($6::uuid IS NULL OR customer_id = $6)",
+        params, COUNT(params), &arena, &rows);
     ck_assert_msg(err.code == ERR_OK, "%s", query_message(c));
     ck_assert_uint_eq(rows.count, 1);
     ck_assert(uuid_equal(query_at(&rows, 0, 0)->uuid, id));
@@ -699,17 +746,23 @@ START_TEST(queries_read_all_kinds_and_write_nothing)
     ck_assert_int_eq(query_at(&rows, 0, 4)->kind, QUERY_KIND_BOOLEAN);
     ck_assert_int_eq(query_at(&rows, 0, 5)->kind, QUERY_KIND_NUMBER);
     ck_assert_int_eq(query_at(&rows, 0, 6)->kind, QUERY_KIND_NULL);
-    ck_assert_int_eq(query_run(c, "DELETE FROM order_lines_g1", NULL, 0, &arena, &rows).code, ERR_UNAVAILABLE);
-    ck_assert_int_eq(query_run(c, "SELECT 1 FROM nowhere", NULL, 0, &arena, &rows).code, ERR_NOT_FOUND);
+    ck_assert_int_eq(query_run(c, "DELETE FROM order_lines_g1", NULL, 0, &arena, &rows).code,
+                     ERR_UNAVAILABLE);
+    ck_assert_int_eq(query_run(c, "SELECT 1 FROM nowhere", NULL, 0, &arena, &rows).code,
+                     ERR_NOT_FOUND);
     ck_assert_int_eq(query_run(c, "SELECT 1 +", NULL, 0, &arena, &rows).code, ERR_REFUSED);
-    ck_assert_int_eq(query_run(c, "SELECT pg_sleep(60), 1", NULL, 0, &arena, &rows).code, ERR_TIMEOUT);
-    sql_to(conninfos[TRADE_ORDER], "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-                                   " WHERE datname = current_database() AND application_name = 'foldlog query'");
-    ck_assert_int_eq(query_run(c, "SELECT 1", NULL, 0, &arena, &rows).code, ERR_OK); /* reconnected */
+    ck_assert_int_eq(query_run(c, "SELECT pg_sleep(60), 1", NULL, 0, &arena, &rows).code,
+                     ERR_TIMEOUT);
+    sql_to(conninfos[TRADE_ORDER],
+           "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+           " WHERE datname = current_database() AND application_name = 'foldlog query'");
+    ck_assert_int_eq(query_run(c, "SELECT 1", NULL, 0, &arena, &rows).code, ERR_OK); /* reconnected
+                                                                                      */
     ck_assert_int_eq(query_position(c, "orders", "order", 0, &arena, &next, &status).code, ERR_OK);
     ck_assert_int_eq(status, MODEL_LIVE);
     ck_assert_int_gt(next, 0);
-    ck_assert_int_eq(query_position(c, "nothing", "order", 0, &arena, &next, &status).code, ERR_NOT_FOUND);
+    ck_assert_int_eq(query_position(c, "nothing", "order", 0, &arena, &next, &status).code,
+                     ERR_NOT_FOUND);
     query_close(c);
     stop_worker(&worker);
 }
@@ -746,7 +799,8 @@ END_TEST
 static void drop_leftovers(void)
 {
     char sql[200];
-    snprintf(sql, sizeof sql, "SELECT datname FROM pg_database WHERE datname LIKE 'store\\_test\\_%d\\_%%'", run);
+    snprintf(sql, sizeof sql,
+             "SELECT datname FROM pg_database WHERE datname LIKE 'store\\_test\\_%d\\_%%'", run);
     PGconn *pg = PQconnectdb(server);
     PGresult *names = PQexec(pg, sql);
     for (int i = 0; i < PQntuples(names); i++) {
@@ -772,7 +826,8 @@ static Suite *store_suite(void)
     tcase_add_test(t, readers_and_the_worker_go_on_while_it_is_swapped);
     tcase_add_test(t, a_dropped_one_comes_back_the_same);
     tcase_add_test(t, a_dropped_one_that_meets_an_event_halts_alone_until_rebuilt);
-    tcase_add_loop_test(t, a_rebuild_that_is_killed_leaves_the_old_one_in_place, REBUILD_FOLD, REBUILD_SWAP + 1);
+    tcase_add_loop_test(t, a_rebuild_that_is_killed_leaves_the_old_one_in_place, REBUILD_FOLD,
+                        REBUILD_SWAP + 1);
     tcase_add_test(t, a_new_version_with_other_columns_takes_the_view_over);
     tcase_add_loop_test(t, verify_finds_what_was_changed_by_hand, 0, 3);
     tcase_add_test(t, a_gap_halts_that_read_model_alone_and_says_where);

@@ -16,7 +16,8 @@ static struct row_table rows;
 static char *keys;
 static struct decision decision; /* of the next event */
 static int64_t versions[8];      /* by service, of the one aggregate of the story */
-static const struct uuid order_a = {{0xA}}, customer = {{0xC}}, payment_a = {{0xF}}, merchant = {{0xE}};
+static const struct uuid order_a = {{0xA}}, customer = {{0xC}}, payment_a = {{0xF}},
+                         merchant = {{0xE}};
 
 /* ---- telling ---- */
 
@@ -52,7 +53,8 @@ static enum row_fate feed(const struct event *event)
     return fate;
 }
 
-static enum row_fate happened_as(const char *service, const struct vocabulary *vocabulary, int64_t version, const void *message)
+static enum row_fate happened_as(const char *service, const struct vocabulary *vocabulary,
+                                 int64_t version, const void *message)
 {
     int tag;
     memcpy(&tag, message, sizeof tag);
@@ -60,41 +62,57 @@ static enum row_fate happened_as(const char *service, const struct vocabulary *v
     decision.events = &payload;
     decision.events_count = 1;
     decision.at++;
-    struct event event = {.service = service, .vocabulary = vocabulary, .message = message, .version = version,
-                          .decision = &decision, .partition = 2, .offset = 40 + version};
+    struct event event = {.service = service,
+                          .vocabulary = vocabulary,
+                          .message = message,
+                          .version = version,
+                          .decision = &decision,
+                          .partition = 2,
+                          .offset = 40 + version};
     return feed(&event);
 }
 
-static void happened(int nth, const char *service, const struct vocabulary *vocabulary, const void *message)
+static void happened(int nth, const char *service, const struct vocabulary *vocabulary,
+                     const void *message)
 {
     ck_assert_int_eq(happened_as(service, vocabulary, ++versions[nth], message), ROW_KEEP);
 }
 
-#define PRODUCT(NAME, name, ...) \
-    happened(0, "product", &product_events, &(struct product_event){.tag = PRODUCT_EVENT_##NAME##_V1, .as.name##_v1 = {__VA_ARGS__}})
-#define ORDER(NAME, name, ...) \
-    happened(1, "order", &order_events, &(struct order_event){.tag = ORDER_EVENT_##NAME##_V1, .as.name##_v1 = {.order_id = order_a, ##__VA_ARGS__}})
-#define PAYMENT(NAME, name, ...)                                                                                   \
-    happened(2, "payment", &payment_events,                                                                        \
-             &(struct payment_event){.tag = PAYMENT_EVENT_##NAME##_V1,                                             \
-                                     .as.name##_v1 = {.payment_id = payment_a, .order_id = order_a, ##__VA_ARGS__}})
-#define STOCK(NAME, name, ...)                                                                 \
-    happened(3, "inventory", &inventory_events,                                                \
-             &(struct inventory_event){.tag = INVENTORY_EVENT_##NAME##_V1,                     \
+#define PRODUCT(NAME, name, ...)       \
+    happened(                          \
+        0, "product", &product_events, \
+        &(struct product_event){.tag = PRODUCT_EVENT_##NAME##_V1, .as.name##_v1 = {__VA_ARGS__}})
+#define ORDER(NAME, name, ...)                                     \
+    happened(1, "order", &order_events,                            \
+             &(struct order_event){.tag = ORDER_EVENT_##NAME##_V1, \
+                                   .as.name##_v1 = {.order_id = order_a, ##__VA_ARGS__}})
+#define PAYMENT(NAME, name, ...)                   \
+    happened(2, "payment", &payment_events,        \
+             &(struct payment_event){              \
+                 .tag = PAYMENT_EVENT_##NAME##_V1, \
+                 .as.name##_v1 = {.payment_id = payment_a, .order_id = order_a, ##__VA_ARGS__}})
+#define STOCK(NAME, name, ...)                                             \
+    happened(3, "inventory", &inventory_events,                            \
+             &(struct inventory_event){.tag = INVENTORY_EVENT_##NAME##_V1, \
                                        .as.name##_v1 = {.sku = TEXT("tea"), ##__VA_ARGS__}})
-#define FULFILMENT(NAME, name, ...)                                                                       \
-    happened(4, "fulfilment", &fulfilment_events,                                                         \
-             &(struct fulfilment_event){.tag = FULFILMENT_EVENT_##NAME##_V1,                              \
+#define FULFILMENT(NAME, name, ...)                                          \
+    happened(4, "fulfilment", &fulfilment_events,                            \
+             &(struct fulfilment_event){.tag = FULFILMENT_EVENT_##NAME##_V1, \
                                         .as.name##_v1 = {.order_id = order_a, ##__VA_ARGS__}})
 
-static void decided(enum outcome outcome, struct uuid command_id, uint64_t fingerprint, enum problem problem)
+static void decided(enum outcome outcome, struct uuid command_id, uint64_t fingerprint,
+                    enum problem problem)
 {
     decision.outcome = outcome;
     decision.command_id = command_id;
     decision.fingerprint = fingerprint;
     decision.problem = problem;
-    struct event event = {.service = projection->service, .vocabulary = &order_events, .decision = &decision,
-                          .partition = 3, .index = -1, .offset = 77};
+    struct event event = {.service = projection->service,
+                          .vocabulary = &order_events,
+                          .decision = &decision,
+                          .partition = 3,
+                          .index = -1,
+                          .offset = 77};
     ck_assert_int_eq(feed(&event), ROW_KEEP);
 }
 
@@ -142,13 +160,17 @@ static struct common_money euros(int64_t amount)
 
 START_TEST(a_product_has_the_last_price_and_status)
 {
-    static const struct projection *const folds[] = {&products_projection, &order_catalogue_projection};
+    static const struct projection *const folds[] = {&products_projection,
+                                                     &order_catalogue_projection};
     given(folds[_i]);
-    PRODUCT(ADDED, added, .sku = TEXT("tea"), .name = TEXT("Tea"), .price = euros(500), .merchant_id = merchant);
+    PRODUCT(ADDED, added, .sku = TEXT("tea"), .name = TEXT("Tea"), .price = euros(500),
+            .merchant_id = merchant);
     then("price", "500");
     then("status", "active");
-    PRODUCT(PRICE_CHANGED, price_changed, .sku = TEXT("tea"), .price = {.amount = 600, .currency = COMMON_CURRENCY_CHF});
-    PRODUCT(STATUS_CHANGED, status_changed, .sku = TEXT("tea"), .status = PRODUCT_STATUS_DISCONTINUED);
+    PRODUCT(PRICE_CHANGED, price_changed, .sku = TEXT("tea"),
+            .price = {.amount = 600, .currency = COMMON_CURRENCY_CHF});
+    PRODUCT(STATUS_CHANGED, status_changed, .sku = TEXT("tea"),
+            .status = PRODUCT_STATUS_DISCONTINUED);
     then("price", "600");
     then("currency", "CHF");
     then("status", "discontinued");
@@ -184,7 +206,8 @@ static void placed(void)
         {.sku = TEXT("tea"), .quantity = 2, .unit_price = euros(500), .merchant_id = merchant},
         {.sku = TEXT("cup"), .quantity = 1, .unit_price = euros(300)},
     };
-    ORDER(PLACED, placed, .customer_id = customer, .items = {lines, 2}, .total = euros(1300), .payment_method = TEXT("ok"));
+    ORDER(PLACED, placed, .customer_id = customer, .items = {lines, 2}, .total = euros(1300),
+          .payment_method = TEXT("ok"));
 }
 
 START_TEST(an_order_is_placed_confirmed_shipped_delivered)
@@ -211,7 +234,8 @@ START_TEST(a_cancelled_order_says_why_in_code_and_words)
 {
     given(&orders_projection);
     placed();
-    ORDER(CANCELLATION_REQUESTED, cancellation_requested, .has_reason = true, .reason = TEXT("too late"));
+    ORDER(CANCELLATION_REQUESTED, cancellation_requested, .has_reason = true,
+          .reason = TEXT("too late"));
     then("status", "cancelling");
     then("reason", "customer_request");
     ORDER(CANCELLED, cancelled, .reason = ORDER_CANCEL_REASON_CUSTOMER_REQUEST);
@@ -281,7 +305,8 @@ static void tell_fulfilment(int step)
         FULFILMENT(COMPLETED, completed);
 }
 
-/* Every order in which two logs can be read gives the same row: all 20 ways to interleave 3 and 3. */
+/* Every order in which two logs can be read gives the same row: all 20 ways to interleave 3 and 3.
+ */
 START_TEST(which_log_is_read_first_does_not_matter)
 {
     uint64_t first = 0;
@@ -293,7 +318,8 @@ START_TEST(which_log_is_read_first_does_not_matter)
         given(&orders_projection);
         for (int i = 0; i < 6; i++) {
             bool is_order = mask >> i & 1;
-            decision.at = is_order ? 2000 + order : 3000 + fulfilment; /* an event's time is its own */
+            decision.at = is_order ? 2000 + order : 3000 + fulfilment; /* an event's time is its own
+                                                                        */
             is_order ? tell_order(order++) : tell_fulfilment(fulfilment++);
         }
         uint64_t digest = row_digest(projection, only_row());
@@ -324,7 +350,8 @@ END_TEST
 
 static void requested(void)
 {
-    PAYMENT(REQUESTED, requested, .customer_id = customer, .amount = euros(1300), .payment_method = TEXT("ok"));
+    PAYMENT(REQUESTED, requested, .customer_id = customer, .amount = euros(1300),
+            .payment_method = TEXT("ok"));
 }
 
 START_TEST(a_payment_is_captured_and_given_back_in_parts)
@@ -402,14 +429,16 @@ START_TEST(a_fulfilment_shows_timer_and_trouble)
 {
     struct fulfilment_item items[3] = {{.sku = TEXT("a"), .quantity = 1}};
     given(&fulfilments_projection);
-    FULFILMENT(STARTED, started, .customer_id = customer, .payment_id = payment_a, .items = {items, 3});
+    FULFILMENT(STARTED, started, .customer_id = customer, .payment_id = payment_a,
+               .items = {items, 3});
     then("state", "authorizing");
     then("lines", "3");
     then("due_at", "null");
     FULFILMENT(TIMER_SET, timer_set, .step = FULFILMENT_STEP_AUTHORIZE, .due_at = 99);
     then("due_at", "99");
     then("due_step", "authorize");
-    FULFILMENT(COMPENSATION_STARTED, compensation_started, .reason = FULFILMENT_REASON_OUT_OF_STOCK);
+    FULFILMENT(COMPENSATION_STARTED, compensation_started,
+               .reason = FULFILMENT_REASON_OUT_OF_STOCK);
     FULFILMENT(COMPENSATION_FAILED, compensation_failed, .step = FULFILMENT_STEP_PAYMENT_RELEASE);
     then("state", "compensating");
     then("needs_attention", "true");
@@ -430,12 +459,17 @@ END_TEST
 /* Folds of one row per aggregate do not pass over a missing version, whichever it is. */
 START_TEST(a_version_left_out_is_a_gap)
 {
-    struct order_event confirmed = {.tag = ORDER_EVENT_CONFIRMED_V1, .as.confirmed_v1.order_id = order_a};
-    struct fulfilment_event ended = {.tag = FULFILMENT_EVENT_ENDED_V1, .as.ended_v1.order_id = order_a};
-    struct payment_event voided = {.tag = PAYMENT_EVENT_VOIDED_V1, .as.voided_v1.payment_id = payment_a};
-    struct inventory_event received = {.tag = INVENTORY_EVENT_RECEIVED_V1, .as.received_v1 = {.sku = TEXT("tea"), .quantity = 1}};
-    struct product_event priced = {.tag = PRODUCT_EVENT_PRICE_CHANGED_V1,
-                                   .as.price_changed_v1 = {.sku = TEXT("tea"), .price = {1, COMMON_CURRENCY_EUR}}};
+    struct order_event confirmed = {.tag = ORDER_EVENT_CONFIRMED_V1,
+                                    .as.confirmed_v1.order_id = order_a};
+    struct fulfilment_event ended = {.tag = FULFILMENT_EVENT_ENDED_V1,
+                                     .as.ended_v1.order_id = order_a};
+    struct payment_event voided = {.tag = PAYMENT_EVENT_VOIDED_V1,
+                                   .as.voided_v1.payment_id = payment_a};
+    struct inventory_event received = {.tag = INVENTORY_EVENT_RECEIVED_V1,
+                                       .as.received_v1 = {.sku = TEXT("tea"), .quantity = 1}};
+    struct product_event priced = {
+        .tag = PRODUCT_EVENT_PRICE_CHANGED_V1,
+        .as.price_changed_v1 = {.sku = TEXT("tea"), .price = {1, COMMON_CURRENCY_EUR}}};
     const struct {
         const struct projection *fold;
         const char *service;
@@ -452,10 +486,14 @@ START_TEST(a_version_left_out_is_a_gap)
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         given(cases[i].fold);
-        ck_assert_int_eq(happened_as(cases[i].service, cases[i].vocabulary, 2, cases[i].event), ROW_GAP);
-        ck_assert_int_eq(happened_as(cases[i].service, cases[i].vocabulary, 1, cases[i].event), ROW_KEEP);
-        ck_assert_int_eq(happened_as(cases[i].service, cases[i].vocabulary, 1, cases[i].event), ROW_GAP);
-        ck_assert_int_eq(happened_as(cases[i].service, cases[i].vocabulary, 3, cases[i].event), ROW_GAP);
+        ck_assert_int_eq(happened_as(cases[i].service, cases[i].vocabulary, 2, cases[i].event),
+                         ROW_GAP);
+        ck_assert_int_eq(happened_as(cases[i].service, cases[i].vocabulary, 1, cases[i].event),
+                         ROW_KEEP);
+        ck_assert_int_eq(happened_as(cases[i].service, cases[i].vocabulary, 1, cases[i].event),
+                         ROW_GAP);
+        ck_assert_int_eq(happened_as(cases[i].service, cases[i].vocabulary, 3, cases[i].event),
+                         ROW_GAP);
         finish();
     }
 }
@@ -468,7 +506,8 @@ START_TEST(a_command_is_remembered_by_its_first_lasting_answer)
     decision.type = TEXT("order.place.v1");
     decision.detail = TEXT("unknown order");
     decision.input.offset = 12;
-    decided(OUTCOME_REFUSED, order_a, 5, PROBLEM_NOT_FOUND); /* not remembered by the owner: may be tried again */
+    decided(OUTCOME_REFUSED, order_a, 5, PROBLEM_NOT_FOUND); /* not remembered by the owner: may be
+                                                                tried again */
     then("status", "refused");
     then("problem", "not-found");
     then("detail", "unknown order");
@@ -482,7 +521,8 @@ START_TEST(a_command_is_remembered_by_its_first_lasting_answer)
     then("command_offset", "12");
     then("log_offset", "77");
     then("partition", "3");
-    decided(OUTCOME_REFUSED, order_a, 6, PROBLEM_KEY_REUSED); /* somebody else's request under the same key */
+    decided(OUTCOME_REFUSED, order_a, 6, PROBLEM_KEY_REUSED); /* somebody else's request under the
+                                                                 same key */
     then("status", "accepted");
     decision.replayed = true;
     decision.version = 9;
@@ -507,7 +547,8 @@ START_TEST(a_timeline_tells_events_and_refusals_of_its_order)
     placed(); /* about no order: the decision names none */
     ck_assert_uint_eq(rows.count, 0);
     decision.saga = order_a;
-    PAYMENT(REQUESTED, requested, .customer_id = customer, .amount = euros(1300), .payment_method = TEXT("ok"));
+    PAYMENT(REQUESTED, requested, .customer_id = customer, .amount = euros(1300),
+            .payment_method = TEXT("ok"));
     then("topic", "payment.log");
     then("type", "payment.requested.v1");
     then("detail", "1300 EUR");

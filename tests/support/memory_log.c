@@ -90,7 +90,8 @@ static void tell(struct log *log)
     pthread_cond_broadcast(&log->news);
 }
 
-int64_t memory_log_append(struct log_topic *topic, int partition, struct text key, struct text value)
+int64_t memory_log_append(struct log_topic *topic, int partition, struct text key,
+                          struct text value)
 {
     struct part *part = &topic->parts[partition];
     pthread_mutex_lock(&topic->log->lock);
@@ -174,8 +175,8 @@ void log_unfollow(struct log_reader *reader, struct log_topic *topic, int partit
     assert(reader->log == topic->log && partition < topic->partitions);
 }
 
-struct err log_read(struct log_reader *reader, struct log_topic *topic, int partition, int64_t from, struct arena *arena,
-                    struct log_record *records, size_t max, size_t *ret_count)
+struct err log_read(struct log_reader *reader, struct log_topic *topic, int partition, int64_t from,
+                    struct arena *arena, struct log_record *records, size_t max, size_t *ret_count)
 {
     const struct part *part = &topic->parts[partition];
     size_t count = 0;
@@ -183,7 +184,8 @@ struct err log_read(struct log_reader *reader, struct log_topic *topic, int part
     bool lost = from < part->first;
     for (int64_t i = from; !lost && i < part->end && count < max; i++) {
         size_t used = arena->used;
-        struct text key = arena_copy(arena, part->records[i].key), value = arena_copy(arena, part->records[i].value);
+        struct text key = arena_copy(arena, part->records[i].key),
+                    value = arena_copy(arena, part->records[i].value);
         if (!key.at || !value.at) {
             arena->used = used;
             break;

@@ -45,8 +45,10 @@ struct trade {
 };
 
 static const struct vocabulary_of vocabularies[] = {
-    [TRADE_FULFILMENT] = {"fulfilment", &fulfilment_events}, [TRADE_INVENTORY] = {"inventory", &inventory_events},
-    [TRADE_ORDER] = {"order", &order_events},                [TRADE_PAYMENT] = {"payment", &payment_events},
+    [TRADE_FULFILMENT] = {"fulfilment", &fulfilment_events},
+    [TRADE_INVENTORY] = {"inventory", &inventory_events},
+    [TRADE_ORDER] = {"order", &order_events},
+    [TRADE_PAYMENT] = {"payment", &payment_events},
     [TRADE_PRODUCT] = {"product", &product_events},
 };
 const struct vocabulary_list trade_vocabularies = {vocabularies, COUNT(vocabularies)};
@@ -61,8 +63,11 @@ static uint64_t roll(struct trade *t, uint64_t sides)
 
 static void take_over(struct trade *t, enum trade_service s, int partition)
 {
-    struct takeover takeover = {.mark = {.kind = RECORD_TAKEOVER, .commands_next = t->owners[s][partition].commands_next},
-                                .nonce = {{(uint8_t)roll(t, 255)}}, .instance = TEXT("test"), .at = t->now};
+    struct takeover takeover = {
+        .mark = {.kind = RECORD_TAKEOVER, .commands_next = t->owners[s][partition].commands_next},
+        .nonce = {{(uint8_t)roll(t, 255)}},
+        .instance = TEXT("test"),
+        .at = t->now};
     struct text record = takeover_encode(&takeover, &t->arena);
     t->owners[s][partition].epoch = memory_log_append(t->topics[s], partition, TEXT(""), record);
     t->owners[s][partition].number = 0;
@@ -74,9 +79,12 @@ static void append(struct trade *t, enum trade_service s, struct decision *d)
     struct owner *owner = &t->owners[s][partition];
     if (owner->epoch < 0 || roll(t, 50) == 0)
         take_over(t, s, partition);
-    d->mark = (struct mark){.kind = RECORD_DECISION, .epoch = owner->epoch, .number = ++owner->number,
+    d->mark = (struct mark){.kind = RECORD_DECISION,
+                            .epoch = owner->epoch,
+                            .number = ++owner->number,
                             .commands_next = ++owner->commands_next};
-    d->input = (struct input){.topic = TEXT("some.commands"), .partition = partition, .offset = owner->commands_next - 1};
+    d->input = (struct input){
+        .topic = TEXT("some.commands"), .partition = partition, .offset = owner->commands_next - 1};
     d->at = t->now += 1000 + (int64_t)roll(t, 5000);
     d->attempt = d->command_id;
     d->first_offset = d->replayed ? 0 : -1;
@@ -102,8 +110,8 @@ static struct payload payload_of(struct trade *t, enum trade_service s, const vo
 }
 
 /* A decision with these events, each of the vocabulary's size. */
-static void decide(struct trade *t, enum trade_service s, struct uuid saga, struct text target, int64_t *version,
-                   uint64_t fingerprint, const void *const *events, size_t count)
+static void decide(struct trade *t, enum trade_service s, struct uuid saga, struct text target,
+                   int64_t *version, uint64_t fingerprint, const void *const *events, size_t count)
 {
     struct payload payloads[8];
     assert(count <= COUNT(payloads));
@@ -112,24 +120,48 @@ static void decide(struct trade *t, enum trade_service s, struct uuid saga, stru
     *version += (int64_t)count;
     char name[32];
     int len = snprintf(name, sizeof name, "%lld", (long long)t->now);
-    struct decision d = {.outcome = OUTCOME_ACCEPTED, .saga = saga, .target = target, .version = *version,
-                         .fingerprint = fingerprint, .events_count = count, .events = payloads,
+    struct decision d = {.outcome = OUTCOME_ACCEPTED,
+                         .saga = saga,
+                         .target = target,
+                         .version = *version,
+                         .fingerprint = fingerprint,
+                         .events_count = count,
+                         .events = payloads,
                          .command_id = uuid_derive(space, (struct text){name, (size_t)len}),
                          .actor = {.id = space, .roles = ROLE_CUSTOMER}};
     append(t, s, &d);
 }
 
-#define DECIDE(t, s, saga, target, version, fingerprint, ...)                                          \
-    do {                                                                                               \
-        const void *const events_[] = {__VA_ARGS__};                                                   \
-        decide((t), (s), (saga), (target), (version), (fingerprint), events_, COUNT(events_));         \
+#define DECIDE(t, s, saga, target, version, fingerprint, ...)                                  \
+    do {                                                                                       \
+        const void *const events_[] = {__VA_ARGS__};                                           \
+        decide((t), (s), (saga), (target), (version), (fingerprint), events_, COUNT(events_)); \
     } while (0)
-#define PRODUCT(name, field, ...) &(struct product_event){.tag = PRODUCT_EVENT_##name##_V1, .as.field##_v1 = {__VA_ARGS__}}
-#define ORDER(name, field, ...) &(struct order_event){.tag = ORDER_EVENT_##name##_V1, .as.field##_v1 = {__VA_ARGS__}}
-#define PAYMENT(name, field, ...) &(struct payment_event){.tag = PAYMENT_EVENT_##name##_V1, .as.field##_v1 = {__VA_ARGS__}}
-#define STOCK(name, field, ...) &(struct inventory_event){.tag = INVENTORY_EVENT_##name##_V1, .as.field##_v1 = {__VA_ARGS__}}
-#define FULFILMENT(name, field, ...) \
-    &(struct fulfilment_event){.tag = FULFILMENT_EVENT_##name##_V1, .as.field##_v1 = {__VA_ARGS__}}
+#define PRODUCT(name, field, ...)                                          \
+    &(struct product_event)                                                \
+    {                                                                      \
+        .tag = PRODUCT_EVENT_##name##_V1, .as.field##_v1 = { __VA_ARGS__ } \
+    }
+#define ORDER(name, field, ...)                                          \
+    &(struct order_event)                                                \
+    {                                                                    \
+        .tag = ORDER_EVENT_##name##_V1, .as.field##_v1 = { __VA_ARGS__ } \
+    }
+#define PAYMENT(name, field, ...)                                          \
+    &(struct payment_event)                                                \
+    {                                                                      \
+        .tag = PAYMENT_EVENT_##name##_V1, .as.field##_v1 = { __VA_ARGS__ } \
+    }
+#define STOCK(name, field, ...)                                              \
+    &(struct inventory_event)                                                \
+    {                                                                        \
+        .tag = INVENTORY_EVENT_##name##_V1, .as.field##_v1 = { __VA_ARGS__ } \
+    }
+#define FULFILMENT(name, field, ...)                                          \
+    &(struct fulfilment_event)                                                \
+    {                                                                         \
+        .tag = FULFILMENT_EVENT_##name##_V1, .as.field##_v1 = { __VA_ARGS__ } \
+    }
 
 /* ---- names ---- */
 
@@ -168,15 +200,23 @@ static void place(struct trade *t, struct active *a, struct text target)
     char skus[LINES][16];
     struct order_line lines[LINES];
     for (int i = 0; i < LINES; i++)
-        lines[i] = (struct order_line){.sku = sku_of(product_of(a, i), skus[i]), .quantity = i + 1,
-                                       .unit_price = euros(500), .merchant_id = space};
+        lines[i] = (struct order_line){.sku = sku_of(product_of(a, i), skus[i]),
+                                       .quantity = i + 1,
+                                       .unit_price = euros(500),
+                                       .merchant_id = space};
     struct order_event placed = {.tag = ORDER_EVENT_PLACED_V1};
-    placed.as.placed_v1 = (struct order_placed_v1){
-        .order_id = trade_order_id(a->number), .customer_id = uuid_derive(space, TEXT("customer")),
-        .items = {lines, LINES}, .total = euros(1500), .payment_method = TEXT("ok"),
-        .shipping_address = {.name = TEXT("N\xc3\xa4me"), .line1 = TEXT("1 \"Street\""), .city = TEXT("City"),
-                             .country = COMMON_COUNTRY_DE}};
-    DECIDE(t, TRADE_ORDER, trade_order_id(a->number), target, &a->order_version, 1 + a->number, &placed);
+    placed.as.placed_v1 =
+        (struct order_placed_v1){.order_id = trade_order_id(a->number),
+                                 .customer_id = uuid_derive(space, TEXT("customer")),
+                                 .items = {lines, LINES},
+                                 .total = euros(1500),
+                                 .payment_method = TEXT("ok"),
+                                 .shipping_address = {.name = TEXT("N\xc3\xa4me"),
+                                                      .line1 = TEXT("1 \"Street\""),
+                                                      .city = TEXT("City"),
+                                                      .country = COMMON_COUNTRY_DE}};
+    DECIDE(t, TRADE_ORDER, trade_order_id(a->number), target, &a->order_version, 1 + a->number,
+           &placed);
 }
 
 static void start(struct trade *t, struct active *a, struct text target)
@@ -185,13 +225,19 @@ static void start(struct trade *t, struct active *a, struct text target)
     struct fulfilment_item items[LINES];
     char skus[LINES][16];
     for (int i = 0; i < LINES; i++)
-        items[i] = (struct fulfilment_item){.sku = sku_of(product_of(a, i), skus[i]), .quantity = i + 1};
+        items[i] =
+            (struct fulfilment_item){.sku = sku_of(product_of(a, i), skus[i]), .quantity = i + 1};
     struct fulfilment_event started = {.tag = FULFILMENT_EVENT_STARTED_V1};
-    started.as.started_v1 = (struct fulfilment_started_v1){
-        .order_id = id, .customer_id = uuid_derive(space, TEXT("customer")), .payment_id = payment_id(a->number),
-        .total = euros(1500), .payment_method = TEXT("ok"), .items = {items, LINES}};
+    started.as.started_v1 =
+        (struct fulfilment_started_v1){.order_id = id,
+                                       .customer_id = uuid_derive(space, TEXT("customer")),
+                                       .payment_id = payment_id(a->number),
+                                       .total = euros(1500),
+                                       .payment_method = TEXT("ok"),
+                                       .items = {items, LINES}};
     DECIDE(t, TRADE_FULFILMENT, id, target, &a->fulfilment_version, 0, &started,
-           FULFILMENT(TIMER_SET, timer_set, .order_id = id, .step = FULFILMENT_STEP_AUTHORIZE, .due_at = t->now + 1000000));
+           FULFILMENT(TIMER_SET, timer_set, .order_id = id, .step = FULFILMENT_STEP_AUTHORIZE,
+                      .due_at = t->now + 1000000));
 }
 
 static void each_line(struct trade *t, struct active *a, enum inventory_event_tag tag)
@@ -202,11 +248,14 @@ static void each_line(struct trade *t, struct active *a, enum inventory_event_ta
         size_t product = product_of(a, i);
         struct inventory_event e = {.tag = tag};
         /* reserved, released and committed look alike */
-        e.as.reserved_v1 = (struct inventory_reserved_v1){.sku = sku_of(product, sku), .order_id = id, .line = i,
-                                                          .quantity = i + 1};
+        e.as.reserved_v1 = (struct inventory_reserved_v1){
+            .sku = sku_of(product, sku), .order_id = id, .line = i, .quantity = i + 1};
         if (tag == INVENTORY_EVENT_REJECTED_V1)
-            e.as.rejected_v1 = (struct inventory_rejected_v1){.sku = sku_of(product, sku), .order_id = id, .line = i,
-                                                              .quantity = i + 1, .on_hand = 0};
+            e.as.rejected_v1 = (struct inventory_rejected_v1){.sku = sku_of(product, sku),
+                                                              .order_id = id,
+                                                              .line = i,
+                                                              .quantity = i + 1,
+                                                              .on_hand = 0};
         DECIDE(t, TRADE_INVENTORY, id, sku_of(product, sku), &t->stock_versions[product], 0, &e);
     }
 }
@@ -214,20 +263,27 @@ static void each_line(struct trade *t, struct active *a, enum inventory_event_ta
 /* Refusals and repeats, which have no events. */
 static void refuse(struct trade *t, struct active *a, struct text target)
 {
-    struct decision d = {.outcome = OUTCOME_REFUSED, .problem = PROBLEM_WRONG_STATE, .detail = TEXT("not now"),
-                         .saga = trade_order_id(a->number), .target = target, .version = a->order_version,
-                         .fingerprint = 99, .command_id = uuid_derive(trade_order_id(a->number), TEXT("refused"))};
+    struct decision d = {.outcome = OUTCOME_REFUSED,
+                         .problem = PROBLEM_WRONG_STATE,
+                         .detail = TEXT("not now"),
+                         .saga = trade_order_id(a->number),
+                         .target = target,
+                         .version = a->order_version,
+                         .fingerprint = 99,
+                         .command_id = uuid_derive(trade_order_id(a->number), TEXT("refused"))};
     append(t, TRADE_ORDER, &d);
     d.replayed = true;
     append(t, TRADE_ORDER, &d);
 }
 
-static void finish_confirmed(struct trade *t, struct active *a, struct text target, struct text payment)
+static void finish_confirmed(struct trade *t, struct active *a, struct text target,
+                             struct text payment)
 {
     struct uuid id = trade_order_id(a->number), pay = payment_id(a->number);
     switch (a->step) {
     case 4:
-        DECIDE(t, TRADE_FULFILMENT, id, target, &a->fulfilment_version, 0, FULFILMENT(AUTHORIZED, authorized, .order_id = id));
+        DECIDE(t, TRADE_FULFILMENT, id, target, &a->fulfilment_version, 0,
+               FULFILMENT(AUTHORIZED, authorized, .order_id = id));
         return;
     case 5:
         each_line(t, a, INVENTORY_EVENT_RESERVED_V1);
@@ -239,26 +295,31 @@ static void finish_confirmed(struct trade *t, struct active *a, struct text targ
                FULFILMENT(CAPTURING, capturing, .order_id = id));
         return;
     case 7:
-        DECIDE(t, TRADE_PAYMENT, id, payment, &a->payment_version, 0,
-               PAYMENT(CAPTURE_REQUESTED, capture_requested, .payment_id = pay, .order_id = id, .amount = euros(1500),
-                       .provider_reference = TEXT("ch_1")),
-               PAYMENT(CAPTURED, captured, .payment_id = pay, .order_id = id, .amount = euros(1500)));
+        DECIDE(
+            t, TRADE_PAYMENT, id, payment, &a->payment_version, 0,
+            PAYMENT(CAPTURE_REQUESTED, capture_requested, .payment_id = pay, .order_id = id,
+                    .amount = euros(1500), .provider_reference = TEXT("ch_1")),
+            PAYMENT(CAPTURED, captured, .payment_id = pay, .order_id = id, .amount = euros(1500)));
         return;
     case 8:
-        DECIDE(t, TRADE_FULFILMENT, id, target, &a->fulfilment_version, 0, FULFILMENT(CAPTURED, captured, .order_id = id));
+        DECIDE(t, TRADE_FULFILMENT, id, target, &a->fulfilment_version, 0,
+               FULFILMENT(CAPTURED, captured, .order_id = id));
         return;
     case 9:
         each_line(t, a, INVENTORY_EVENT_COMMITTED_V1);
-        DECIDE(t, TRADE_ORDER, id, target, &a->order_version, 0, ORDER(CONFIRMED, confirmed, .order_id = id));
+        DECIDE(t, TRADE_ORDER, id, target, &a->order_version, 0,
+               ORDER(CONFIRMED, confirmed, .order_id = id));
         return;
     default:
         DECIDE(t, TRADE_FULFILMENT, id, target, &a->fulfilment_version, 0,
-               FULFILMENT(ORDER_CONFIRMED, order_confirmed, .order_id = id), FULFILMENT(COMPLETED, completed, .order_id = id));
+               FULFILMENT(ORDER_CONFIRMED, order_confirmed, .order_id = id),
+               FULFILMENT(COMPLETED, completed, .order_id = id));
         a->running = false;
     }
 }
 
-static void finish_cancelled(struct trade *t, struct active *a, struct text target, struct text payment)
+static void finish_cancelled(struct trade *t, struct active *a, struct text target,
+                             struct text payment)
 {
     struct uuid id = trade_order_id(a->number), pay = payment_id(a->number);
     bool declined = a->ending == DECLINED;
@@ -270,7 +331,8 @@ static void finish_cancelled(struct trade *t, struct active *a, struct text targ
     case 5:
         DECIDE(t, TRADE_FULFILMENT, id, target, &a->fulfilment_version, 0,
                FULFILMENT(COMPENSATION_STARTED, compensation_started, .order_id = id,
-                          .reason = declined ? FULFILMENT_REASON_PAYMENT_DECLINED : FULFILMENT_REASON_OUT_OF_STOCK));
+                          .reason = declined ? FULFILMENT_REASON_PAYMENT_DECLINED
+                                             : FULFILMENT_REASON_OUT_OF_STOCK));
         return;
     case 6:
         if (!declined)
@@ -281,10 +343,12 @@ static void finish_cancelled(struct trade *t, struct active *a, struct text targ
     case 7:
         DECIDE(t, TRADE_ORDER, id, target, &a->order_version, 0,
                ORDER(CANCELLED, cancelled, .order_id = id,
-                     .reason = declined ? ORDER_CANCEL_REASON_PAYMENT_DECLINED : ORDER_CANCEL_REASON_OUT_OF_STOCK));
+                     .reason = declined ? ORDER_CANCEL_REASON_PAYMENT_DECLINED
+                                        : ORDER_CANCEL_REASON_OUT_OF_STOCK));
         return;
     default:
-        DECIDE(t, TRADE_FULFILMENT, id, target, &a->fulfilment_version, 0, FULFILMENT(CANCELLED, cancelled, .order_id = id),
+        DECIDE(t, TRADE_FULFILMENT, id, target, &a->fulfilment_version, 0,
+               FULFILMENT(CANCELLED, cancelled, .order_id = id),
                FULFILMENT(ENDED, ended, .order_id = id));
         a->running = false;
     }
@@ -302,16 +366,18 @@ static void begin(struct trade *t, struct active *a, struct text target, struct 
         return;
     case 2:
         DECIDE(t, TRADE_PAYMENT, id, payment, &a->payment_version, 0,
-               PAYMENT(REQUESTED, requested, .payment_id = pay, .order_id = id, .customer_id = space, .amount = euros(1500),
-                       .payment_method = TEXT("ok")));
+               PAYMENT(REQUESTED, requested, .payment_id = pay, .order_id = id,
+                       .customer_id = space, .amount = euros(1500), .payment_method = TEXT("ok")));
         return;
     default:
         if (a->ending == DECLINED)
             DECIDE(t, TRADE_PAYMENT, id, payment, &a->payment_version, 0,
-                   PAYMENT(DECLINED, declined, .payment_id = pay, .order_id = id, .reason = TEXT("no {money}, \"sorry\"")));
+                   PAYMENT(DECLINED, declined, .payment_id = pay, .order_id = id,
+                           .reason = TEXT("no {money}, \"sorry\"")));
         else
             DECIDE(t, TRADE_PAYMENT, id, payment, &a->payment_version, 0,
-                   PAYMENT(AUTHORIZED, authorized, .payment_id = pay, .order_id = id, .provider_reference = TEXT("ch_1")));
+                   PAYMENT(AUTHORIZED, authorized, .payment_id = pay, .order_id = id,
+                           .provider_reference = TEXT("ch_1")));
     }
 }
 
@@ -335,8 +401,8 @@ static void step(struct trade *t, struct active *a)
 
 static enum ending pick_ending(struct trade *t)
 {
-    static const enum ending odds[] = {CONFIRMED, CONFIRMED, CONFIRMED, CONFIRMED, CONFIRMED, CONFIRMED,
-                                       DECLINED,  DECLINED,  OUT_OF_STOCK, LEFT_OPEN};
+    static const enum ending odds[] = {CONFIRMED, CONFIRMED, CONFIRMED, CONFIRMED,    CONFIRMED,
+                                       CONFIRMED, DECLINED,  DECLINED,  OUT_OF_STOCK, LEFT_OPEN};
     return odds[roll(t, COUNT(odds))];
 }
 
@@ -363,16 +429,21 @@ static void add_product(struct trade *t, size_t product)
 {
     char sku[16];
     struct text target = sku_of(product, sku);
-    DECIDE(t, TRADE_PRODUCT, ((struct uuid){{0}}), target, &t->product_versions[product], 5 + product,
-           PRODUCT(ADDED, added, .sku = target, .name = TEXT("T\xc3\xa9st \\ product"), .price = euros(500), .merchant_id = space));
-    DECIDE(t, TRADE_INVENTORY, ((struct uuid){{0}}), target, &t->stock_versions[product], 5 + product,
-           STOCK(RECEIVED, received, .sku = target, .quantity = SEED_STOCK));
+    DECIDE(t, TRADE_PRODUCT, ((struct uuid){{0}}), target, &t->product_versions[product],
+           5 + product,
+           PRODUCT(ADDED, added, .sku = target, .name = TEXT("T\xc3\xa9st \\ product"),
+                   .price = euros(500), .merchant_id = space));
+    DECIDE(t, TRADE_INVENTORY, ((struct uuid){{0}}), target, &t->stock_versions[product],
+           5 + product, STOCK(RECEIVED, received, .sku = target, .quantity = SEED_STOCK));
     if (product % 3 == 0)
-        DECIDE(t, TRADE_PRODUCT, ((struct uuid){{0}}), target, &t->product_versions[product], 6 + product,
+        DECIDE(t, TRADE_PRODUCT, ((struct uuid){{0}}), target, &t->product_versions[product],
+               6 + product,
                PRODUCT(PRICE_CHANGED, price_changed, .sku = target, .price = euros(600)));
     if (product % 5 == 0)
-        DECIDE(t, TRADE_INVENTORY, ((struct uuid){{0}}), target, &t->stock_versions[product], 6 + product,
-               STOCK(ADJUSTED, adjusted, .sku = target, .quantity_change = -3, .reason = TEXT("broken")));
+        DECIDE(t, TRADE_INVENTORY, ((struct uuid){{0}}), target, &t->stock_versions[product],
+               6 + product,
+               STOCK(ADJUSTED, adjusted, .sku = target, .quantity_change = -3,
+                     .reason = TEXT("broken")));
 }
 
 struct trade *trade_create(uint64_t seed)
@@ -417,17 +488,26 @@ size_t trade_orders_count(const struct trade *trade)
     return trade->orders;
 }
 
-void trade_raw(struct trade *t, enum trade_service s, struct text target, struct text type, struct text json)
+void trade_raw(struct trade *t, enum trade_service s, struct text target, struct text type,
+               struct text json)
 {
     struct payload payload = {type, json};
-    struct decision d = {.outcome = OUTCOME_ACCEPTED, .target = target, .version = 1, .events_count = 1, .events = &payload};
+    struct decision d = {.outcome = OUTCOME_ACCEPTED,
+                         .target = target,
+                         .version = 1,
+                         .events_count = 1,
+                         .events = &payload};
     append(t, s, &d);
 }
 
-void trade_event(struct trade *t, enum trade_service s, struct text target, const void *event, int jump)
+void trade_event(struct trade *t, enum trade_service s, struct text target, const void *event,
+                 int jump)
 {
     struct payload payload = payload_of(t, s, event);
-    struct decision d = {.outcome = OUTCOME_ACCEPTED, .target = target, .version = 1 + jump, .events_count = 1,
+    struct decision d = {.outcome = OUTCOME_ACCEPTED,
+                         .target = target,
+                         .version = 1 + jump,
+                         .events_count = 1,
                          .events = &payload};
     append(t, s, &d);
 }
