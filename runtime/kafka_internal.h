@@ -8,6 +8,7 @@
 
 #include "runtime/event_log.h"
 
+enum { FETCH_COMMANDS, FETCH_LOGS, FETCHERS };
 enum { TOPICS_MAX = 64, FOLLOWERS_MAX = 64, KAFKA_ERROR_LEN = 256 };
 
 struct tail;
@@ -16,6 +17,7 @@ struct log_topic {
     struct log *log;
     char name[TOPIC_LEN_MAX];
     int partitions;
+    int fetcher; /* which of the log's; commands do not wait behind a fetch of logs */
     _Atomic(struct tail *) tails[PARTITIONS_MAX]; /* NULL until followed; set once, under log->lock */
 };
 
@@ -27,7 +29,7 @@ struct log {
     struct log_topic topics[TOPICS_MAX];
     int topics_count;
     rd_kafka_t *client; /* metadata and watermarks */
-    struct tails *tails; /* the thread that keeps the rings; NULL until somebody follows */
+    struct fetcher *fetchers[FETCHERS]; /* the threads that keep the rings; NULL until somebody follows */
 };
 
 /* A configuration with the brokers, the house defaults and the user's kafka.* settings. NULL: the reason is printed. */
@@ -41,7 +43,7 @@ NODISCARD struct err kafka_reader_client(const struct log *log, const char *queu
                                          rd_kafka_t **ret_client);
 struct err kafka_fail(const char *what, rd_kafka_resp_err_t code);
 
-void tails_stop(struct tails *tails);
+void tails_stop(struct log *log);
 
 /* The group's consumer, for its metadata; NULL while it has no seat. */
 rd_kafka_t *group_client(struct log_group *group);

@@ -115,7 +115,7 @@ void log_close(struct log *log)
 {
     if (!log)
         return;
-    tails_stop(log->tails);
+    tails_stop(log);
     rd_kafka_destroy(log->client);
     pthread_mutex_destroy(&log->lock);
     free(log);
@@ -155,6 +155,13 @@ static struct log_topic *find_topic(struct log *log, const char *name)
     return NULL;
 }
 
+static bool is_commands(const char *name)
+{
+    static const char suffix[] = ".commands";
+    size_t len = strlen(name);
+    return len >= sizeof suffix && strcmp(name + len - (sizeof suffix - 1), suffix) == 0;
+}
+
 static struct err intern_topic(struct log *log, const char *name, struct log_topic **ret_topic)
 {
     int partitions = 0;
@@ -166,6 +173,7 @@ static struct err intern_topic(struct log *log, const char *name, struct log_top
         topic = &log->topics[log->topics_count++];
         topic->log = log;
         topic->partitions = partitions;
+        topic->fetcher = is_commands(name) ? FETCH_COMMANDS : FETCH_LOGS;
         snprintf(topic->name, sizeof topic->name, "%s", name);
     }
     *ret_topic = topic;

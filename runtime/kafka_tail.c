@@ -1,5 +1,5 @@
-/* Shared tails: one thread per process fetches every followed partition once and keeps the newest records in
- * bounded rings; readers copy out of those, or fetch for themselves while they are further behind. */
+/* Shared tails: two threads per process, one for commands and one for logs, fetch every followed partition once and
+ * keep the newest records in bounded rings; readers copy out of those, or fetch for themselves while further behind. */
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -31,8 +31,7 @@ struct tail {
     rd_kafka_topic_t *handle;
 };
 
-struct tails {
-    struct log *log;
+struct fetcher {
     rd_kafka_t *client;
     rd_kafka_queue_t *queue;
     pthread_t thread;
@@ -175,38 +174,37 @@ static void take_batch(rd_kafka_message_t **batch, ssize_t n)
 }
 
 /* Takes what is there without waiting for a full batch: rd_kafka_consume_batch_queue would wait out its timeout. */
-static void *tails_run(void *context)
+static void *fetcher_run(void *context)
 {
-    struct tails *tails = context;
+    struct fetcher *fetcher = context;
     rd_kafka_message_t *batch[BATCH];
-    while (!atomic_load(&tails->stop)) {
-        rd_kafka_message_t *first = rd_kafka_consume_queue(tails->queue, TAIL_POLL_MS);
+    while (!atomic_load(&fetcher->stop)) {
+        rd_kafka_message_t *first = rd_kafka_consume_queue(fetcher->queue, TAIL_POLL_MS);
         if (!first)
             continue;
         ssize_t n = 0;
         do
             batch[n++] = first;
-        while (n < BATCH && (first = rd_kafka_consume_queue(tails->queue, 0)) != NULL);
+        while (n < BATCH && (first = rd_kafka_consume_queue(fetcher->queue, 0)) != NULL);
         take_batch(batch, n);
     }
     return NULL;
 }
 
-static struct err tails_start(struct log *log)
+static struct err fetcher_start(struct log *log, struct fetcher **ret_fetcher)
 {
-    struct tails *tails = calloc(1, sizeof *tails);
-    if (!tails)
-        return FAIL(ERR_NOMEM, "tails");
-    tails->log = log;
-    struct err e = kafka_reader_client(log, "1024", "100", &tails->client);
+    struct fetcher *fetcher = calloc(1, sizeof *fetcher);
+    if (!fetcher)
+        return FAIL(ERR_NOMEM, "fetcher");
+    struct err e = kafka_reader_client(log, "1024", "100", &fetcher->client);
     if (e.code != ERR_OK) {
-        free(tails);
+        free(fetcher);
         return e;
     }
-    tails->queue = rd_kafka_queue_new(tails->client);
-    if (pthread_create(&tails->thread, NULL, tails_run, tails) != 0)
+    fetcher->queue = rd_kafka_queue_new(fetcher->client);
+    if (pthread_create(&fetcher->thread, NULL, fetcher_run, fetcher) != 0)
         abort();
-    log->tails = tails;
+    *ret_fetcher = fetcher;
     return OK;
 }
 
@@ -220,20 +218,34 @@ static void tail_destroy(struct tail *t)
     free(t);
 }
 
-void tails_stop(struct tails *tails)
+static void fetcher_join(struct fetcher *fetcher)
 {
-    if (!tails)
+    if (!fetcher)
         return;
-    atomic_store(&tails->stop, true);
-    rd_kafka_queue_yield(tails->queue);
-    pthread_join(tails->thread, NULL);
-    for (int i = 0; i < tails->log->topics_count; i++)
+    atomic_store(&fetcher->stop, true);
+    rd_kafka_queue_yield(fetcher->queue);
+    pthread_join(fetcher->thread, NULL);
+}
+
+static void fetcher_destroy(struct fetcher *fetcher)
+{
+    if (!fetcher)
+        return;
+    rd_kafka_queue_destroy(fetcher->queue);
+    rd_kafka_destroy(fetcher->client);
+    free(fetcher);
+}
+
+void tails_stop(struct log *log)
+{
+    for (int i = 0; i < FETCHERS; i++)
+        fetcher_join(log->fetchers[i]);
+    for (int i = 0; i < log->topics_count; i++)
         for (int p = 0; p < PARTITIONS_MAX; p++)
-            if (tails->log->topics[i].tails[p])
-                tail_destroy(tails->log->topics[i].tails[p]);
-    rd_kafka_queue_destroy(tails->queue);
-    rd_kafka_destroy(tails->client);
-    free(tails);
+            if (log->topics[i].tails[p])
+                tail_destroy(log->topics[i].tails[p]);
+    for (int i = 0; i < FETCHERS; i++)
+        fetcher_destroy(log->fetchers[i]);
 }
 
 /* ---- following ------------------------------------------------------------------------------ */
@@ -241,8 +253,9 @@ void tails_stop(struct tails *tails)
 static struct err tail_start(struct log *log, struct log_topic *topic, int partition, struct tail **ret_tail)
 {
     int64_t first, end;
-    if (!log->tails)
-        TRY(tails_start(log));
+    struct fetcher **fetcher = &log->fetchers[topic->fetcher];
+    if (!*fetcher)
+        TRY(fetcher_start(log, fetcher));
     TRY(log_ends(topic, partition, &first, &end));
     struct tail *t = calloc(1, sizeof *t);
     if (!t)
@@ -256,10 +269,10 @@ static struct err tail_start(struct log *log, struct log_topic *topic, int parti
     rd_kafka_topic_conf_set_opaque(conf, topic); /* one per topic: its handles share the first one's */
     char text[KAFKA_ERROR_LEN];
     rd_kafka_topic_conf_set(conf, "auto.offset.reset", "error", text, sizeof text);
-    t->handle = rd_kafka_topic_new(log->tails->client, topic->name, conf);
+    t->handle = rd_kafka_topic_new((*fetcher)->client, topic->name, conf);
     assert(t->handle);
     atomic_store(&topic->tails[partition], t);
-    if (rd_kafka_consume_start_queue(t->handle, partition, end, log->tails->queue) != 0)
+    if (rd_kafka_consume_start_queue(t->handle, partition, end, (*fetcher)->queue) != 0)
         abort();
     *ret_tail = t;
     return OK;
