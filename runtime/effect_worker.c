@@ -419,6 +419,9 @@ static void watch_group(struct worker *w)
     if (group_poll(w->group, &owned, &count) == GROUP_NOTHING)
         return;
     forget_jobs(w);
+    for (int p = 0; p < log_topic_partitions(w->source); p++)
+        if (w->feeds[p].resumed)
+            log_unfollow(w->reader, w->source, p);
     memset(w->feeds, 0, sizeof w->feeds);
     atomic_store(&w->stats->halted, 0);
     for (size_t i = 0; i < count; i++)

@@ -118,8 +118,11 @@ static struct err start(struct publisher *p)
 /* The seat decides who may start; what the previous holder had open is void either way. */
 static void watch_seat(struct publisher *p)
 {
-    if (transactor_poll(p->transactor))
+    if (transactor_poll(p->transactor)) {
         start_over(p);
+        for (int i = 0; i < partitions(p); i++)
+            log_unfollow(p->reader, p->source, i);
+    }
     atomic_store(&p->stats->active, transactor_active(p->transactor));
 }
 

@@ -83,7 +83,9 @@ def check(rows, ledger):
     wrong = [row for row in rows if row[3] not in expected_end(row[1], row[2])
              or not agrees(row[3], charges[row[0]])]
     for order, method, plan, end in wrong[:5]:
-        print(f"{order} {method} {plan}: {end}, the provider has {charges[order]}", file=sys.stderr)
+        held = [(c["status"], c["captured"], c["refunded"]) for c in charges[order][:3]]
+        print(f"{order} {method} {plan}: {end}, the provider has {len(charges[order])}: {held}",
+              file=sys.stderr)
     strangers = set(charges) - {row[0] for row in rows}
     if wrong or strangers or len(rows) != PAYMENTS:
         raise SystemExit(f"seed {SEED}: {len(wrong)} of {len(rows)} payments disagree, "
