@@ -14,7 +14,8 @@ static const char *kept(struct arena *arena, const char *text)
 }
 
 /* A body that is no JSON is malformed; JSON that breaks the schema is invalid. */
-static bool refuse_body(const struct request *request, const struct json_report *report, struct refusal *refusal)
+static bool refuse_body(const struct request *request, const struct json_report *report,
+                        struct refusal *refusal)
 {
     enum problem problem = PROBLEM_INVALID;
     for (uint32_t i = 0; i < report->count; i++) {
@@ -23,14 +24,16 @@ static bool refuse_body(const struct request *request, const struct json_report 
             problem = PROBLEM_MALFORMED;
         else if (strcmp(f->keyword, "memory") == 0)
             problem = PROBLEM_BODY_TOO_LARGE;
-        refuse_at(refusal, problem, kept(request->arena, f->pointer), kept(request->arena, f->detail));
+        refuse_at(refusal, problem, kept(request->arena, f->pointer),
+                  kept(request->arena, f->detail));
     }
-    return refuse(refusal, problem, problem == PROBLEM_MALFORMED ? "The body is not JSON as RFC 8259 defines it."
-                                                                  : "The body is not as its schema wants it.");
+    return refuse(refusal, problem,
+                  problem == PROBLEM_MALFORMED ? "The body is not JSON as RFC 8259 defines it."
+                                               : "The body is not as its schema wants it.");
 }
 
-bool body_decode(const struct request *request, const struct json_shape *shape, struct intake *intake,
-                 struct refusal *refusal)
+bool body_decode(const struct request *request, const struct json_shape *shape,
+                 struct intake *intake, struct refusal *refusal)
 {
     struct json_report report = {0};
     struct arena *arena = request->arena;
@@ -55,7 +58,8 @@ bool body_none(const struct request *request, struct intake *intake, struct refu
 {
     struct arena *arena = request->arena;
     struct text body = request->body;
-    struct json_scan scan = {.start = body.at, .at = body.at, .end = body.at + body.len, .arena = arena};
+    struct json_scan scan = {
+        .start = body.at, .at = body.at, .end = body.at + body.len, .arena = arena};
     intake->canonical = TEXT("{}");
     if (body.len == 0)
         return true;
@@ -79,7 +83,8 @@ const char *body_pointer(struct arena *arena, const char *list, size_t index, co
     return pointer ? pointer : "";
 }
 
-bool path_sku(const struct request *request, size_t nth, struct text *ret_sku, struct refusal *refusal)
+bool path_sku(const struct request *request, size_t nth, struct text *ret_sku,
+              struct refusal *refusal)
 {
     char scratch[SKU_BYTES];
     struct json_report report;
@@ -91,9 +96,11 @@ bool path_sku(const struct request *request, size_t nth, struct text *ret_sku, s
     return true;
 }
 
-bool path_uuid(const struct request *request, size_t nth, struct uuid *ret_id, struct refusal *refusal)
+bool path_uuid(const struct request *request, size_t nth, struct uuid *ret_id,
+               struct refusal *refusal)
 {
-    return uuid_read(request->path[nth], ret_id) || refuse(refusal, PROBLEM_NOT_FOUND, "The id is not a UUID.");
+    return uuid_read(request->path[nth], ret_id) ||
+           refuse(refusal, PROBLEM_NOT_FOUND, "The id is not a UUID.");
 }
 
 struct text uuid_key(struct arena *arena, struct uuid id)

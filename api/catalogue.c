@@ -54,7 +54,8 @@ const struct catalogue order_catalogue = {
     .service = "order",
     .model = "order_catalogue",
     .source = "product",
-    .sql = "SELECT version, price, currency, status, merchant_id FROM order_catalogue WHERE sku = $1",
+    .sql =
+        "SELECT version, price, currency, status, merchant_id FROM order_catalogue WHERE sku = $1",
     .read = read_order,
     .apply = apply_order,
 };
@@ -71,7 +72,8 @@ static bool apply_inventory(struct product_fact *fact, const struct event *event
     const struct product_event *e = event_as(event, product);
     if (e->tag != PRODUCT_EVENT_ADDED_V1)
         return false;
-    *fact = (struct product_fact){.known = true, .version = 1, .merchant_id = e->as.added_v1.merchant_id};
+    *fact = (struct product_fact){
+        .known = true, .version = 1, .merchant_id = e->as.added_v1.merchant_id};
     return true;
 }
 

@@ -9,13 +9,15 @@ static const char *const services[] = {"inventory", "order", "payment", "product
 
 enum { POSITION_BYTES = 64 };
 enum { ID, STATUS, PROBLEM, DETAIL, RESOURCE, VERSION, TYPE, ACTOR, AT, PARTITION, COMMAND_OFFSET };
-#define SELECT_COMMAND                                                                                  \
-    "SELECT command_id, status, problem, detail, resource, version, type, actor_id, at, \"partition\"," \
+#define SELECT_COMMAND                                                                    \
+    "SELECT command_id, status, problem, detail, resource, version, type, actor_id, at, " \
+    "\"partition\","                                                                      \
     " command_offset FROM commands WHERE command_id = $1"
-/* How far the live read model has come; asked before the row, so that "passed" cannot be newer than the row. */
-#define SELECT_POSITION                                                                                        \
-    "SELECT p.commands_next FROM projection_position p JOIN projection_version v"                             \
-    " ON v.projection = p.projection AND v.generation = p.generation"                                          \
+/* How far the live read model has come; asked before the row, so that "passed" cannot be newer than
+ * the row. */
+#define SELECT_POSITION                                                           \
+    "SELECT p.commands_next FROM projection_position p JOIN projection_version v" \
+    " ON v.projection = p.projection AND v.generation = p.generation"             \
     " WHERE v.state = 2 AND p.projection = 'commands' AND p.\"partition\" = $1"
 
 struct token {
@@ -70,7 +72,8 @@ static void write_outcome(struct json_write *out, const struct query_rows *rows)
     json_write_end(out, '}');
 }
 
-static void write_command(struct json_write *out, const char *service, const struct query_rows *rows)
+static void write_command(struct json_write *out, const char *service,
+                          const struct query_rows *rows)
 {
     char position[POSITION_BYTES];
     int len = snprintf(position, sizeof position, "%s:%lld:%lld", service,
@@ -106,8 +109,8 @@ static enum inquiry_step unknown(struct refusal *refusal)
 }
 
 /* The command stands at token->offset: it is pending until the read model has passed that. */
-static enum inquiry_step with_token(struct inquiry *inquiry, struct uuid id, const struct token *token,
-                                    struct refusal *refusal)
+static enum inquiry_step with_token(struct inquiry *inquiry, struct uuid id,
+                                    const struct token *token, struct refusal *refusal)
 {
     if (inquiry->round == 0) {
         struct question *q = inquiry_ask(inquiry, token->service, SELECT_POSITION);
@@ -163,6 +166,7 @@ static enum inquiry_step step(struct inquiry *inquiry, struct refusal *refusal)
 static const struct query_route status = {.step = step};
 
 const struct route command_routes[] = {
-    {"GET", "/v1/commands/{id}", "order", ROLE_CUSTOMER | ROLE_MERCHANT | ROLE_ADMIN, .query = &status},
+    {"GET", "/v1/commands/{id}", "order", ROLE_CUSTOMER | ROLE_MERCHANT | ROLE_ADMIN,
+     .query = &status},
 };
 const size_t command_routes_count = COUNT(command_routes);

@@ -1,14 +1,15 @@
 /* Stock: goods come in and are counted anew; what is on hand is shown to their merchant. */
+#include "schemas/inventory.h"
 #include "api/body.h"
 #include "api/catalogue.h"
 #include "api/page.h"
 #include "api/routes.h"
-#include "schemas/inventory.h"
 
 /* ---- commands ---- */
 
 /* The product's merchant is looked up: decide judges by it. */
-static bool look_up_sku(const struct request *request, struct intake *intake, struct refusal *refusal)
+static bool look_up_sku(const struct request *request, struct intake *intake,
+                        struct refusal *refusal)
 {
     if (!path_sku(request, 0, &intake->target, refusal))
         return false;
@@ -22,20 +23,24 @@ static bool known(const struct product_fact *fact, struct refusal *refusal)
     return fact->known || refuse(refusal, PROBLEM_NOT_FOUND, "There is no product with this SKU.");
 }
 
-static bool parse_receipt(const struct request *request, struct intake *intake, struct refusal *refusal)
+static bool parse_receipt(const struct request *request, struct intake *intake,
+                          struct refusal *refusal)
 {
     return look_up_sku(request, intake, refusal) &&
            body_decode(request, &inventory_receipt_body_shape, intake, refusal);
 }
 
-static bool build_receipt(const struct request *request, const struct intake *intake, struct uuid id,
-                          const struct product_fact *facts, void *ret_message, struct refusal *refusal)
+static bool build_receipt(const struct request *request, const struct intake *intake,
+                          struct uuid id, const struct product_fact *facts, void *ret_message,
+                          struct refusal *refusal)
 {
     const struct inventory_receipt_body *body = intake->body;
     (void)request, (void)id;
     *(struct inventory_command *)ret_message = (struct inventory_command){
         .tag = INVENTORY_COMMAND_RECEIVE_V1,
-        .as.receive_v1 = {.sku = intake->target, .quantity = body->quantity, .merchant_id = facts[0].merchant_id},
+        .as.receive_v1 = {.sku = intake->target,
+                          .quantity = body->quantity,
+                          .merchant_id = facts[0].merchant_id},
     };
     return known(&facts[0], refusal);
 }
@@ -50,7 +55,8 @@ static const struct command_route receipt = {
     .build = build_receipt,
 };
 
-static bool parse_adjustment(const struct request *request, struct intake *intake, struct refusal *refusal)
+static bool parse_adjustment(const struct request *request, struct intake *intake,
+                             struct refusal *refusal)
 {
     if (!look_up_sku(request, intake, refusal) ||
         !body_decode(request, &inventory_adjustment_body_shape, intake, refusal))
@@ -60,19 +66,21 @@ static bool parse_adjustment(const struct request *request, struct intake *intak
     return true;
 }
 
-static bool build_adjustment(const struct request *request, const struct intake *intake, struct uuid id,
-                             const struct product_fact *facts, void *ret_message, struct refusal *refusal)
+static bool build_adjustment(const struct request *request, const struct intake *intake,
+                             struct uuid id, const struct product_fact *facts, void *ret_message,
+                             struct refusal *refusal)
 {
     const struct inventory_adjustment_body *body = intake->body;
     (void)request, (void)id;
     *(struct inventory_command *)ret_message = (struct inventory_command){
         .tag = INVENTORY_COMMAND_ADJUST_V1,
-        .as.adjust_v1 = {
-            .sku = intake->target,
-            .quantity_change = body->quantity_change,
-            .reason = body->reason,
-            .merchant_id = facts[0].merchant_id,
-        },
+        .as.adjust_v1 =
+            {
+                .sku = intake->target,
+                .quantity_change = body->quantity_change,
+                .reason = body->reason,
+                .merchant_id = facts[0].merchant_id,
+            },
     };
     return known(&facts[0], refusal);
 }
@@ -90,9 +98,9 @@ static const struct command_route adjustment = {
 /* ---- queries ---- */
 
 /* A product without receipts has no row in stock: zeros. */
-#define SELECT_STOCK                                                                                      \
-    "SELECT c.sku, coalesce(s.on_hand, 0), coalesce(s.reserved, 0), coalesce(s.committed, 0),"            \
-    " coalesce(s.received, 0), coalesce(s.adjusted, 0), coalesce(s.version, 0), c.merchant_id"            \
+#define SELECT_STOCK                                                                           \
+    "SELECT c.sku, coalesce(s.on_hand, 0), coalesce(s.reserved, 0), coalesce(s.committed, 0)," \
+    " coalesce(s.received, 0), coalesce(s.adjusted, 0), coalesce(s.version, 0), c.merchant_id" \
     " FROM inventory_catalogue c LEFT JOIN stock s ON s.sku = c.sku"
 enum { SKU, ON_HAND, RESERVED, COMMITTED, RECEIVED, ADJUSTED, VERSION, MERCHANT };
 
@@ -137,18 +145,21 @@ static enum inquiry_step step_item(struct inquiry *inquiry, struct refusal *refu
 
 static const struct query_route item = {.step = step_item};
 
-static enum inquiry_step ask_list(struct inquiry *inquiry, const struct page *page, struct refusal *refusal)
+static enum inquiry_step ask_list(struct inquiry *inquiry, const struct page *page,
+                                  struct refusal *refusal)
 {
     const struct actor *actor = &inquiry->request->actor;
     bool all = actor->roles & ROLE_ADMIN;
     int64_t below;
     if (!page_number(inquiry->request, "below", 0, INT64_MAX, INT64_MAX, &below, refusal))
         return INQUIRY_REFUSED;
-    struct question *q = inquiry_ask(
-        inquiry, "inventory",
-        all ? SELECT_STOCK " WHERE c.sku > $1 AND coalesce(s.on_hand, 0) < $3 ORDER BY c.sku LIMIT $2"
-            : SELECT_STOCK " WHERE c.sku > $1 AND coalesce(s.on_hand, 0) < $3 AND c.merchant_id = $4"
-                           " ORDER BY c.sku LIMIT $2");
+    struct question *q =
+        inquiry_ask(inquiry, "inventory",
+                    all ? SELECT_STOCK
+                        " WHERE c.sku > $1 AND coalesce(s.on_hand, 0) < $3 ORDER BY c.sku LIMIT $2"
+                        : SELECT_STOCK
+                        " WHERE c.sku > $1 AND coalesce(s.on_hand, 0) < $3 AND c.merchant_id = $4"
+                        " ORDER BY c.sku LIMIT $2");
     q->values[q->count++] = QUERY_TEXT(page->key);
     q->values[q->count++] = QUERY_NUMBER(page->limit + 1);
     q->values[q->count++] = QUERY_NUMBER(below);

@@ -1,10 +1,11 @@
 /* Orders: placed by customers, cancelled until they leave, shipped and delivered by merchants. */
+#include "schemas/order.h"
 #include "api/body.h"
 #include "api/catalogue.h"
 #include "api/routes.h"
-#include "schemas/order.h"
 
-static bool parse_place(const struct request *request, struct intake *intake, struct refusal *refusal)
+static bool parse_place(const struct request *request, struct intake *intake,
+                        struct refusal *refusal)
 {
     if (!body_decode(request, &order_place_body_shape, intake, refusal))
         return false;
@@ -26,45 +27,52 @@ static bool parse_place(const struct request *request, struct intake *intake, st
     return refusal->problem == PROBLEM_NONE;
 }
 
-static bool quote(const struct request *request, const struct order_place_body *body, const struct product_fact *facts,
-                  struct order_quoted_line *lines, struct refusal *refusal)
+static bool quote(const struct request *request, const struct order_place_body *body,
+                  const struct product_fact *facts, struct order_quoted_line *lines,
+                  struct refusal *refusal)
 {
     for (size_t i = 0; i < body->items.count; i++) {
         const struct order_item *item = &body->items.at[i];
         if (!facts[i].known)
-            refuse_at(refusal, PROBLEM_UNKNOWN_PRODUCT, body_pointer(request->arena, "items", i, "sku"),
+            refuse_at(refusal, PROBLEM_UNKNOWN_PRODUCT,
+                      body_pointer(request->arena, "items", i, "sku"),
                       "there is no product with this SKU");
         lines[i] = (struct order_quoted_line){
             .sku = item->sku,
             .quantity = item->quantity,
-            .unit_price = {.amount = facts[i].price, .currency = (enum common_currency)facts[i].currency},
+            .unit_price = {.amount = facts[i].price,
+                           .currency = (enum common_currency)facts[i].currency},
             .merchant_id = facts[i].merchant_id,
-            .status = facts[i].discontinued ? ORDER_CATALOGUE_STATUS_DISCONTINUED : ORDER_CATALOGUE_STATUS_ACTIVE,
+            .status = facts[i].discontinued ? ORDER_CATALOGUE_STATUS_DISCONTINUED
+                                            : ORDER_CATALOGUE_STATUS_ACTIVE,
         };
     }
     return refusal->problem == PROBLEM_NONE;
 }
 
 static bool build_place(const struct request *request, const struct intake *intake, struct uuid id,
-                        const struct product_fact *facts, void *ret_message, struct refusal *refusal)
+                        const struct product_fact *facts, void *ret_message,
+                        struct refusal *refusal)
 {
     const struct order_place_body *body = intake->body;
-    struct order_quoted_line *lines = arena_alloc(request->arena, body->items.count * sizeof *lines);
+    struct order_quoted_line *lines =
+        arena_alloc(request->arena, body->items.count * sizeof *lines);
     if (!lines)
         return refuse(refusal, PROBLEM_BODY_TOO_LARGE, "The body needs too much memory.");
     if (!quote(request, body, facts, lines, refusal))
         return false;
     *(struct order_command *)ret_message = (struct order_command){
         .tag = ORDER_COMMAND_PLACE_V1,
-        .as.place_v1 = {
-            .order_id = id,
-            .customer_id = request->actor.id,
-            .items = {.at = lines, .count = body->items.count},
-            .payment_method = body->payment_method,
-            .shipping_address = body->shipping_address,
-            .has_expected_total = body->has_expected_total,
-            .expected_total = body->expected_total,
-        },
+        .as.place_v1 =
+            {
+                .order_id = id,
+                .customer_id = request->actor.id,
+                .items = {.at = lines, .count = body->items.count},
+                .payment_method = body->payment_method,
+                .shipping_address = body->shipping_address,
+                .has_expected_total = body->has_expected_total,
+                .expected_total = body->expected_total,
+            },
     };
     return true;
 }
@@ -79,7 +87,8 @@ static const struct command_route place = {
     .build = build_place,
 };
 
-static bool parse_order_id(const struct request *request, struct intake *intake, struct refusal *refusal)
+static bool parse_order_id(const struct request *request, struct intake *intake,
+                           struct refusal *refusal)
 {
     struct uuid id;
     if (!path_uuid(request, 0, &id, refusal))
@@ -88,20 +97,24 @@ static bool parse_order_id(const struct request *request, struct intake *intake,
     return true;
 }
 
-static bool parse_cancellation(const struct request *request, struct intake *intake, struct refusal *refusal)
+static bool parse_cancellation(const struct request *request, struct intake *intake,
+                               struct refusal *refusal)
 {
     return parse_order_id(request, intake, refusal) &&
            body_decode(request, &order_cancel_body_shape, intake, refusal);
 }
 
-static bool build_cancellation(const struct request *request, const struct intake *intake, struct uuid id,
-                               const struct product_fact *facts, void *ret_message, struct refusal *refusal)
+static bool build_cancellation(const struct request *request, const struct intake *intake,
+                               struct uuid id, const struct product_fact *facts, void *ret_message,
+                               struct refusal *refusal)
 {
     const struct order_cancel_body *body = intake->body;
     (void)request, (void)facts, (void)refusal;
     *(struct order_command *)ret_message = (struct order_command){
         .tag = ORDER_COMMAND_REQUEST_CANCELLATION_V1,
-        .as.request_cancellation_v1 = {.order_id = id, .has_reason = body->has_reason, .reason = body->reason},
+        .as.request_cancellation_v1 = {.order_id = id,
+                                       .has_reason = body->has_reason,
+                                       .reason = body->reason},
     };
     return true;
 }
@@ -115,13 +128,16 @@ static const struct command_route cancellation = {
     .build = build_cancellation,
 };
 
-static bool parse_shipment(const struct request *request, struct intake *intake, struct refusal *refusal)
+static bool parse_shipment(const struct request *request, struct intake *intake,
+                           struct refusal *refusal)
 {
-    return parse_order_id(request, intake, refusal) && body_decode(request, &order_ship_body_shape, intake, refusal);
+    return parse_order_id(request, intake, refusal) &&
+           body_decode(request, &order_ship_body_shape, intake, refusal);
 }
 
-static bool build_shipment(const struct request *request, const struct intake *intake, struct uuid id,
-                           const struct product_fact *facts, void *ret_message, struct refusal *refusal)
+static bool build_shipment(const struct request *request, const struct intake *intake,
+                           struct uuid id, const struct product_fact *facts, void *ret_message,
+                           struct refusal *refusal)
 {
     const struct order_ship_body *body = intake->body;
     (void)request, (void)facts, (void)refusal;
@@ -141,13 +157,15 @@ static const struct command_route shipment = {
     .build = build_shipment,
 };
 
-static bool parse_delivery(const struct request *request, struct intake *intake, struct refusal *refusal)
+static bool parse_delivery(const struct request *request, struct intake *intake,
+                           struct refusal *refusal)
 {
     return parse_order_id(request, intake, refusal) && body_none(request, intake, refusal);
 }
 
-static bool build_delivery(const struct request *request, const struct intake *intake, struct uuid id,
-                           const struct product_fact *facts, void *ret_message, struct refusal *refusal)
+static bool build_delivery(const struct request *request, const struct intake *intake,
+                           struct uuid id, const struct product_fact *facts, void *ret_message,
+                           struct refusal *refusal)
 {
     (void)request, (void)intake, (void)facts, (void)refusal;
     *(struct order_command *)ret_message =

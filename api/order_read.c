@@ -5,8 +5,9 @@
 
 enum { TIMELINE_MAX = 1000 };
 
-#define COLUMNS                                                                                             \
-    "id, customer_id, status, phase, reason, reason_note, total, currency, payment_method, carrier, tracking," \
+#define COLUMNS                                                                              \
+    "id, customer_id, status, phase, reason, reason_note, total, currency, payment_method, " \
+    "carrier, tracking,"                                                                     \
     " placed_at, updated_at, version, fulfilment_sequence"
 enum {
     ID,
@@ -39,7 +40,8 @@ static enum inquiry_step unknown(struct refusal *refusal)
     return INQUIRY_REFUSED;
 }
 
-static void write_lines(struct json_write *out, struct uuid order_id, const struct query_rows *lines)
+static void write_lines(struct json_write *out, struct uuid order_id,
+                        const struct query_rows *lines)
 {
     json_write_begin(out, "items", '[');
     for (size_t i = 0; i < lines->count; i++) {
@@ -48,7 +50,8 @@ static void write_lines(struct json_write *out, struct uuid order_id, const stru
         json_write_begin(out, NULL, '{');
         json_write_text(out, "sku", query_at(lines, i, LINE_SKU)->text);
         json_write_number(out, "quantity", query_at(lines, i, LINE_QUANTITY)->number);
-        write_money(out, "unit_price", query_at(lines, i, LINE_PRICE)->number, query_at(lines, i, LINE_CURRENCY)->text);
+        write_money(out, "unit_price", query_at(lines, i, LINE_PRICE)->number,
+                    query_at(lines, i, LINE_CURRENCY)->text);
         json_write_end(out, '}');
     }
     json_write_end(out, ']');
@@ -65,7 +68,8 @@ static void write_order(struct json_write *out, const struct query_rows *rows, s
     json_write_text(out, "phase", query_at(rows, row, PHASE)->text);
     write_text_if(out, "reason", query_at(rows, row, REASON)->text);
     write_text_if(out, "reason_note", query_at(rows, row, NOTE)->text);
-    write_money(out, "total", query_at(rows, row, TOTAL)->number, query_at(rows, row, CURRENCY)->text);
+    write_money(out, "total", query_at(rows, row, TOTAL)->number,
+                query_at(rows, row, CURRENCY)->text);
     write_lines(out, id, lines);
     json_write_text(out, "payment_method", query_at(rows, row, METHOD)->text);
     write_text_if(out, "carrier", query_at(rows, row, CARRIER)->text);
@@ -84,7 +88,8 @@ static enum inquiry_step step_item(struct inquiry *inquiry, struct refusal *refu
     if (!path_uuid(inquiry->request, 0, &id, refusal))
         return INQUIRY_REFUSED;
     if (inquiry->round == 0) {
-        struct question *q = inquiry_ask(inquiry, "order", "SELECT " COLUMNS " FROM orders WHERE id = $1");
+        struct question *q =
+            inquiry_ask(inquiry, "order", "SELECT " COLUMNS " FROM orders WHERE id = $1");
         q->values[q->count++] = QUERY_UUID(id);
         q = inquiry_ask(inquiry, "order", SELECT_LINES " WHERE order_id = $1 ORDER BY line");
         q->values[q->count++] = QUERY_UUID(id);
@@ -103,9 +108,10 @@ const struct query_route order_item = {.step = step_item};
 
 /* ---- list ---- */
 
-/* By (placed_at, id), newest first; each filter has a statement of its own so that each can use its index. */
-#define LIST(condition)                                                                      \
-    "SELECT " COLUMNS " FROM orders WHERE " condition "(placed_at, id) < ($1, $2)"           \
+/* By (placed_at, id), newest first; each filter has a statement of its own so that each can use its
+ * index. */
+#define LIST(condition)                                                            \
+    "SELECT " COLUMNS " FROM orders WHERE " condition "(placed_at, id) < ($1, $2)" \
     " ORDER BY placed_at DESC, id DESC LIMIT $3"
 
 static bool read_customer(const struct request *request, bool *ret_given, struct uuid *ret_customer,
@@ -121,9 +127,11 @@ static bool read_customer(const struct request *request, bool *ret_given, struct
     return true;
 }
 
-static bool read_status(const struct request *request, struct text *ret_status, struct refusal *refusal)
+static bool read_status(const struct request *request, struct text *ret_status,
+                        struct refusal *refusal)
 {
-    static const char *const known[] = {"pending", "confirmed", "cancelling", "cancelled", "shipped", "delivered"};
+    static const char *const known[] = {"pending",   "confirmed", "cancelling",
+                                        "cancelled", "shipped",   "delivered"};
     *ret_status = request_parameter(request, "status");
     if (!ret_status->at)
         return true;
@@ -133,7 +141,8 @@ static bool read_status(const struct request *request, struct text *ret_status, 
     return refuse_parameter(refusal, "status", "is not a status of orders");
 }
 
-static enum inquiry_step ask_list(struct inquiry *inquiry, const struct page *page, struct refusal *refusal)
+static enum inquiry_step ask_list(struct inquiry *inquiry, const struct page *page,
+                                  struct refusal *refusal)
 {
     bool by_customer;
     struct uuid customer;
@@ -167,7 +176,8 @@ static struct text joined(struct arena *arena, const struct query_rows *rows, si
     return (struct text){out ? out : "", out && count ? count * (UUID_TEXT_LEN + 1) - 1 : 0};
 }
 
-static enum inquiry_step ask_lines(struct inquiry *inquiry, const struct page *page, struct refusal *refusal)
+static enum inquiry_step ask_lines(struct inquiry *inquiry, const struct page *page,
+                                   struct refusal *refusal)
 {
     struct query_rows *rows = arena_alloc(inquiry->request->arena, sizeof *rows);
     if (!rows) {
@@ -178,8 +188,10 @@ static enum inquiry_step ask_lines(struct inquiry *inquiry, const struct page *p
     inquiry->kept = rows;
     struct question *q = inquiry_ask(
         inquiry, "order",
-        SELECT_LINES " WHERE order_id = ANY(string_to_array($1, ',')::uuid[]) ORDER BY order_id, line");
-    q->values[q->count++] = QUERY_TEXT(joined(inquiry->request->arena, rows, page_shown(page, rows)));
+        SELECT_LINES
+        " WHERE order_id = ANY(string_to_array($1, ',')::uuid[]) ORDER BY order_id, line");
+    q->values[q->count++] =
+        QUERY_TEXT(joined(inquiry->request->arena, rows, page_shown(page, rows)));
     return INQUIRY_ASK;
 }
 
@@ -199,8 +211,9 @@ static enum inquiry_step step_list(struct inquiry *inquiry, struct refusal *refu
     for (size_t i = 0; i < shown; i++)
         write_order(&inquiry->out, rows, i, &inquiry->answers[0]);
     if (rows->count > shown)
-        cursor = page_cursor_by_time(inquiry->request->arena, query_at(rows, shown - 1, PLACED)->number,
-                                     query_at(rows, shown - 1, ID)->uuid);
+        cursor =
+            page_cursor_by_time(inquiry->request->arena, query_at(rows, shown - 1, PLACED)->number,
+                                query_at(rows, shown - 1, ID)->uuid);
     page_end(inquiry, cursor);
     return INQUIRY_DONE;
 }
@@ -217,8 +230,10 @@ static void write_entry(struct json_write *out, const struct query_rows *rows, s
     const char *dot = memchr(topic.at, '.', topic.len);
     json_write_begin(out, NULL, '{');
     json_write_time(out, "at", query_at(rows, row, T_AT)->number);
-    json_write_text(out, "service", dot ? (struct text){topic.at, (size_t)(dot - topic.at)} : topic);
-    json_write_text(out, "kind", query_at(rows, row, T_INDEX)->number < 0 ? TEXT("refused") : TEXT("event"));
+    json_write_text(out, "service",
+                    dot ? (struct text){topic.at, (size_t)(dot - topic.at)} : topic);
+    json_write_text(out, "kind",
+                    query_at(rows, row, T_INDEX)->number < 0 ? TEXT("refused") : TEXT("event"));
     json_write_text(out, "type", query_at(rows, row, T_TYPE)->text);
     write_text_if(out, "detail", query_at(rows, row, T_DETAIL)->text);
     json_write_number(out, "partition", query_at(rows, row, T_PARTITION)->number);
@@ -233,11 +248,14 @@ static enum inquiry_step step_timeline(struct inquiry *inquiry, struct refusal *
     if (!path_uuid(inquiry->request, 0, &id, refusal))
         return INQUIRY_REFUSED;
     if (inquiry->round == 0) {
-        struct question *q = inquiry_ask(inquiry, "order", "SELECT customer_id FROM orders WHERE id = $1");
+        struct question *q =
+            inquiry_ask(inquiry, "order", "SELECT customer_id FROM orders WHERE id = $1");
         q->values[q->count++] = QUERY_UUID(id);
-        q = inquiry_ask(inquiry, "fulfilment",
-                        "SELECT type, detail, at, topic, \"partition\", log_offset, \"index\" FROM timelines"
-                        " WHERE order_id = $1 ORDER BY at, topic, \"partition\", log_offset, \"index\" LIMIT $2");
+        q = inquiry_ask(
+            inquiry, "fulfilment",
+            "SELECT type, detail, at, topic, \"partition\", log_offset, \"index\" FROM timelines"
+            " WHERE order_id = $1 ORDER BY at, topic, \"partition\", log_offset, \"index\" LIMIT "
+            "$2");
         q->values[q->count++] = QUERY_UUID(id);
         q->values[q->count++] = QUERY_NUMBER(TIMELINE_MAX);
         return INQUIRY_ASK;

@@ -21,8 +21,8 @@ static bool number_of(struct text text, int64_t *ret_value)
     return true;
 }
 
-bool page_number(const struct request *request, const char *name, int64_t min, int64_t max, int64_t fallback,
-                 int64_t *ret_value, struct refusal *refusal)
+bool page_number(const struct request *request, const char *name, int64_t min, int64_t max,
+                 int64_t fallback, int64_t *ret_value, struct refusal *refusal)
 {
     struct text text = request_parameter(request, name);
     int64_t value = fallback;
@@ -36,7 +36,8 @@ static bool start(const struct request *request, struct page *page, struct refus
 {
     *page = (struct page){.before = far_future};
     memset(page->id.bytes, 0xff, sizeof page->id.bytes);
-    return page_number(request, "limit", 1, PAGE_LIMIT_MAX, PAGE_LIMIT_DEFAULT, &page->limit, refusal);
+    return page_number(request, "limit", 1, PAGE_LIMIT_MAX, PAGE_LIMIT_DEFAULT, &page->limit,
+                       refusal);
 }
 
 bool page_by_key(const struct request *request, struct page *page, struct refusal *refusal)
@@ -59,7 +60,8 @@ bool page_by_time(const struct request *request, struct page *page, struct refus
         return true;
     const char *bar = memchr(cursor.at, '_', cursor.len);
     size_t len = bar ? (size_t)(bar - cursor.at) : 0;
-    if (!bar || !number_of((struct text){cursor.at, len}, &page->before) || page->before < 0 || page->before > far_future ||
+    if (!bar || !number_of((struct text){cursor.at, len}, &page->before) || page->before < 0 ||
+        page->before > far_future ||
         !uuid_read((struct text){bar + 1, cursor.len - len - 1}, &page->id))
         return refuse_parameter(refusal, "cursor", "is not one that was given out");
     return true;

@@ -1,4 +1,5 @@
-/* Lists in pages: ?limit= and ?cursor=. A page asks for one row more than it shows, to know whether it is the last. */
+/* Lists in pages: ?limit= and ?cursor=. A page asks for one row more than it shows, to know whether
+ * it is the last. */
 #ifndef API_PAGE_H
 #define API_PAGE_H
 
@@ -8,9 +9,9 @@ enum { PAGE_LIMIT_DEFAULT = 20, PAGE_LIMIT_MAX = 100 };
 
 struct page {
     int64_t limit;
-    struct text key;  /* after this one; empty: from the start */
-    int64_t before;   /* of lists by time, newest first: microseconds; the far future at the start */
-    struct uuid id;   /* with it */
+    struct text key; /* after this one; empty: from the start */
+    int64_t before;  /* of lists by time, newest first: microseconds; the far future at the start */
+    struct uuid id;  /* with it */
 };
 
 /* Lists by a text key. */
@@ -24,7 +25,7 @@ size_t page_shown(const struct page *page, const struct query_rows *rows);
 void page_begin(struct inquiry *inquiry);
 void page_end(struct inquiry *inquiry, struct text cursor);
 /* ?name= as a number within bounds; `fallback` when it is not given. */
-bool page_number(const struct request *request, const char *name, int64_t min, int64_t max, int64_t fallback,
-                 int64_t *ret_value, struct refusal *refusal);
+bool page_number(const struct request *request, const char *name, int64_t min, int64_t max,
+                 int64_t fallback, int64_t *ret_value, struct refusal *refusal);
 
 #endif

@@ -3,14 +3,31 @@
 #include "api/page.h"
 #include "api/routes.h"
 
-#define SELECT_PAYMENT                                                                                   \
-    "SELECT payment_id, order_id, customer_id, status, amount, currency, payment_method, provider_reference," \
+#define SELECT_PAYMENT                                                                     \
+    "SELECT payment_id, order_id, customer_id, status, amount, currency, payment_method, " \
+    "provider_reference,"                                                                  \
     " reason, captured_amount, refunded_amount, requested_at, updated_at, version FROM payments"
-enum { ID, ORDER, CUSTOMER, STATUS, AMOUNT, CURRENCY, METHOD, REFERENCE, REASON, CAPTURED, REFUNDED, REQUESTED, UPDATED, VERSION };
+enum {
+    ID,
+    ORDER,
+    CUSTOMER,
+    STATUS,
+    AMOUNT,
+    CURRENCY,
+    METHOD,
+    REFERENCE,
+    REASON,
+    CAPTURED,
+    REFUNDED,
+    REQUESTED,
+    UPDATED,
+    VERSION
+};
 
 static bool may_see(const struct actor *actor, const struct query_rows *rows, size_t row)
 {
-    return (actor->roles & ROLE_ADMIN) || uuid_equal(actor->id, query_at(rows, row, CUSTOMER)->uuid);
+    return (actor->roles & ROLE_ADMIN) ||
+           uuid_equal(actor->id, query_at(rows, row, CUSTOMER)->uuid);
 }
 
 static void write_payment(struct json_write *out, const struct query_rows *rows, size_t row)
@@ -39,7 +56,8 @@ static enum inquiry_step step_item(struct inquiry *inquiry, struct refusal *refu
     if (!path_uuid(inquiry->request, 0, &id, refusal))
         return INQUIRY_REFUSED;
     if (inquiry->round == 0) {
-        struct question *q = inquiry_ask(inquiry, "payment", SELECT_PAYMENT " WHERE payment_id = $1");
+        struct question *q =
+            inquiry_ask(inquiry, "payment", SELECT_PAYMENT " WHERE payment_id = $1");
         q->values[q->count++] = QUERY_UUID(id);
         return INQUIRY_ASK;
     }
@@ -65,7 +83,8 @@ static enum inquiry_step step_list(struct inquiry *inquiry, struct refusal *refu
         return INQUIRY_REFUSED;
     }
     if (inquiry->round == 0) {
-        struct question *q = inquiry_ask(inquiry, "payment", SELECT_PAYMENT " WHERE order_id = $1 ORDER BY requested_at");
+        struct question *q = inquiry_ask(
+            inquiry, "payment", SELECT_PAYMENT " WHERE order_id = $1 ORDER BY requested_at");
         q->values[q->count++] = QUERY_UUID(order_id);
         return INQUIRY_ASK;
     }

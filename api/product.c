@@ -1,8 +1,8 @@
 /* Products: their merchant adds them and sets price and status; anyone reads them. */
+#include "schemas/product.h"
 #include "api/body.h"
 #include "api/page.h"
 #include "api/routes.h"
-#include "schemas/product.h"
 
 /* ---- commands ---- */
 
@@ -21,12 +21,13 @@ static bool build_add(const struct request *request, const struct intake *intake
     (void)id, (void)facts, (void)refusal;
     *(struct product_command *)ret_message = (struct product_command){
         .tag = PRODUCT_COMMAND_ADD_V1,
-        .as.add_v1 = {
-            .sku = body->sku,
-            .name = body->name,
-            .price = body->price,
-            .merchant_id = body->has_merchant_id ? body->merchant_id : request->actor.id,
-        },
+        .as.add_v1 =
+            {
+                .sku = body->sku,
+                .name = body->name,
+                .price = body->price,
+                .merchant_id = body->has_merchant_id ? body->merchant_id : request->actor.id,
+            },
     };
     return true;
 }
@@ -40,19 +41,22 @@ static const struct command_route add = {
     .build = build_add,
 };
 
-static bool parse_price(const struct request *request, struct intake *intake, struct refusal *refusal)
+static bool parse_price(const struct request *request, struct intake *intake,
+                        struct refusal *refusal)
 {
     return path_sku(request, 0, &intake->target, refusal) &&
            body_decode(request, &common_money_shape, intake, refusal);
 }
 
 static bool build_price(const struct request *request, const struct intake *intake, struct uuid id,
-                        const struct product_fact *facts, void *ret_message, struct refusal *refusal)
+                        const struct product_fact *facts, void *ret_message,
+                        struct refusal *refusal)
 {
     (void)request, (void)id, (void)facts, (void)refusal;
     *(struct product_command *)ret_message = (struct product_command){
         .tag = PRODUCT_COMMAND_CHANGE_PRICE_V1,
-        .as.change_price_v1 = {.sku = intake->target, .price = *(const struct common_money *)intake->body},
+        .as.change_price_v1 = {.sku = intake->target,
+                               .price = *(const struct common_money *)intake->body},
     };
     return true;
 }
@@ -66,20 +70,23 @@ static const struct command_route price = {
     .build = build_price,
 };
 
-static bool parse_status(const struct request *request, struct intake *intake, struct refusal *refusal)
+static bool parse_status(const struct request *request, struct intake *intake,
+                         struct refusal *refusal)
 {
     return path_sku(request, 0, &intake->target, refusal) &&
            body_decode(request, &product_status_body_shape, intake, refusal);
 }
 
 static bool build_status(const struct request *request, const struct intake *intake, struct uuid id,
-                         const struct product_fact *facts, void *ret_message, struct refusal *refusal)
+                         const struct product_fact *facts, void *ret_message,
+                         struct refusal *refusal)
 {
     (void)request, (void)id, (void)facts, (void)refusal;
     *(struct product_command *)ret_message = (struct product_command){
         .tag = PRODUCT_COMMAND_CHANGE_STATUS_V1,
         .as.change_status_v1 = {.sku = intake->target,
-                                .status = ((const struct product_status_body *)intake->body)->status},
+                                .status =
+                                    ((const struct product_status_body *)intake->body)->status},
     };
     return true;
 }
@@ -98,12 +105,14 @@ static const struct command_route status = {
 #define COLUMNS "sku, name, price, currency, status, merchant_id, added_at, updated_at, version"
 enum { SKU, NAME, PRICE, CURRENCY, STATUS, MERCHANT, ADDED, UPDATED, VERSION };
 
-static void write_product(struct json_write *out, const struct query_rows *rows, size_t row, int64_t availability)
+static void write_product(struct json_write *out, const struct query_rows *rows, size_t row,
+                          int64_t availability)
 {
     json_write_begin(out, NULL, '{');
     json_write_text(out, "sku", query_at(rows, row, SKU)->text);
     json_write_text(out, "name", query_at(rows, row, NAME)->text);
-    write_money(out, "price", query_at(rows, row, PRICE)->number, query_at(rows, row, CURRENCY)->text);
+    write_money(out, "price", query_at(rows, row, PRICE)->number,
+                query_at(rows, row, CURRENCY)->text);
     json_write_text(out, "status", query_at(rows, row, STATUS)->text);
     json_write_uuid(out, "merchant_id", query_at(rows, row, MERCHANT)->uuid);
     json_write_number(out, "availability", availability);
@@ -119,7 +128,8 @@ static enum inquiry_step step_item(struct inquiry *inquiry, struct refusal *refu
     if (!path_sku(inquiry->request, 0, &sku, refusal))
         return INQUIRY_REFUSED;
     if (inquiry->round == 0) {
-        struct question *q = inquiry_ask(inquiry, "product", "SELECT " COLUMNS " FROM products WHERE sku = $1");
+        struct question *q =
+            inquiry_ask(inquiry, "product", "SELECT " COLUMNS " FROM products WHERE sku = $1");
         q->values[q->count++] = QUERY_TEXT(sku);
         q = inquiry_ask(inquiry, "inventory", "SELECT on_hand FROM stock WHERE sku = $1");
         q->values[q->count++] = QUERY_TEXT(sku);
@@ -154,7 +164,8 @@ static struct text pattern_of(struct arena *arena, struct text text)
     return (struct text){out, (size_t)(to - out)};
 }
 
-static bool read_status(const struct request *request, struct text *ret_statuses, struct refusal *refusal)
+static bool read_status(const struct request *request, struct text *ret_statuses,
+                        struct refusal *refusal)
 {
     struct text given = request_parameter(request, "status");
     *ret_statuses = given.at ? given : TEXT("active,discontinued");
@@ -162,10 +173,12 @@ static bool read_status(const struct request *request, struct text *ret_statuses
            refuse_parameter(refusal, "status", "must be active or discontinued");
 }
 
-static enum inquiry_step ask_list(struct inquiry *inquiry, const struct page *page, struct refusal *refusal)
+static enum inquiry_step ask_list(struct inquiry *inquiry, const struct page *page,
+                                  struct refusal *refusal)
 {
     const struct request *request = inquiry->request;
-    struct text merchant = request_parameter(request, "merchant_id"), q = request_parameter(request, "q"), statuses;
+    struct text merchant = request_parameter(request, "merchant_id"),
+                q = request_parameter(request, "q"), statuses;
     struct uuid merchant_id;
     if (!read_status(request, &statuses, refusal))
         return INQUIRY_REFUSED;
@@ -175,14 +188,18 @@ static enum inquiry_step ask_list(struct inquiry *inquiry, const struct page *pa
     }
     struct question *question = inquiry_ask(
         inquiry, "product",
-        merchant.at ? "SELECT " COLUMNS " FROM products WHERE sku > $1 AND status = ANY(string_to_array($3, ','))"
-                      " AND (name ILIKE $4 OR sku ILIKE $4) AND merchant_id = $5 ORDER BY sku LIMIT $2"
-                    : "SELECT " COLUMNS " FROM products WHERE sku > $1 AND status = ANY(string_to_array($3, ','))"
-                      " AND (name ILIKE $4 OR sku ILIKE $4) ORDER BY sku LIMIT $2");
+        merchant.at
+            ? "SELECT " COLUMNS
+              " FROM products WHERE sku > $1 AND status = ANY(string_to_array($3, ','))"
+              " AND (name ILIKE $4 OR sku ILIKE $4) AND merchant_id = $5 ORDER BY sku LIMIT $2"
+            : "SELECT " COLUMNS
+              " FROM products WHERE sku > $1 AND status = ANY(string_to_array($3, ','))"
+              " AND (name ILIKE $4 OR sku ILIKE $4) ORDER BY sku LIMIT $2");
     question->values[question->count++] = QUERY_TEXT(page->key);
     question->values[question->count++] = QUERY_NUMBER(page->limit + 1);
     question->values[question->count++] = QUERY_TEXT(statuses);
-    question->values[question->count++] = QUERY_TEXT(q.len ? pattern_of(request->arena, q) : TEXT("%"));
+    question->values[question->count++] =
+        QUERY_TEXT(q.len ? pattern_of(request->arena, q) : TEXT("%"));
     if (merchant.at)
         question->values[question->count++] = QUERY_UUID(merchant_id);
     return INQUIRY_ASK;
@@ -237,9 +254,11 @@ static enum inquiry_step step_list(struct inquiry *inquiry, struct refusal *refu
         }
         *rows = inquiry->answers[0];
         inquiry->kept = rows;
-        struct question *q = inquiry_ask(
-            inquiry, "inventory", "SELECT sku, on_hand FROM stock WHERE sku = ANY(string_to_array($1, ','))");
-        q->values[q->count++] = QUERY_TEXT(joined(inquiry->request->arena, rows, page_shown(&page, rows)));
+        struct question *q =
+            inquiry_ask(inquiry, "inventory",
+                        "SELECT sku, on_hand FROM stock WHERE sku = ANY(string_to_array($1, ','))");
+        q->values[q->count++] =
+            QUERY_TEXT(joined(inquiry->request->arena, rows, page_shown(&page, rows)));
         return INQUIRY_ASK;
     }
     const struct query_rows *rows = inquiry->kept;

@@ -1,4 +1,5 @@
-/* The lists of everything in the house. To add an aggregate, a saga or a read model: one line in house.c. */
+/* The lists of everything in the house. To add an aggregate, a saga or a read model: one line in
+ * house.c. */
 #ifndef APP_HOUSE_H
 #define APP_HOUSE_H
 

@@ -4,8 +4,8 @@
 
 #include "core/err.h"
 
-/* The setting, or the host name with the first ordinal that no other process on this machine has locked. The lock is
- * held until the process ends. */
+/* The setting, or the host name with the first ordinal that no other process on this machine has
+ * locked. The lock is held until the process ends. */
 NODISCARD struct err instance_name(char *ret_name, unsigned size);
 
 #endif

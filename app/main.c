@@ -20,10 +20,13 @@ static int verb_version(int argc, char **argv, const struct verb_options *option
 
 static const struct verb verbs[] = {
     {"config", "show", "every setting, its value and where that came from", verb_config},
-    {"demo", "", "five orders to their ends, a read model rebuilt, the accounts compared", verb_demo},
-    {"health", "", "asks /readyz of the process on this machine; for container health checks", verb_health},
+    {"demo", "", "five orders to their ends, a read model rebuilt, the accounts compared",
+     verb_demo},
+    {"health", "", "asks /readyz of the process on this machine; for container health checks",
+     verb_health},
     {"migrate", "", "makes databases, roles, tables and views; safe to repeat", verb_migrate},
-    {"projections", "list|digest|verify|rebuild|drop [NAME]", "read models: where they stand; prove them; build them anew", verb_projections},
+    {"projections", "list|digest|verify|rebuild|drop [NAME]",
+     "read models: where they stand; prove them; build them anew", verb_projections},
     {"run", "", "runs the roles and services named by --roles and --services", verb_run},
     {"topics", "check|apply", "what is wrong with the topics; makes the missing ones", verb_topics},
     {"version", "", "the version of this binary", verb_version},
@@ -34,7 +37,8 @@ static int help(FILE *to, int code)
     fprintf(to, "usage: foldlog VERB [ARGUMENTS] [--SETTING=VALUE...]\n\n");
     for (size_t i = 0; i < COUNT(verbs); i++)
         fprintf(to, "  %-12s %-30s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].help);
-    fprintf(to, "\nflags of every verb: --json --yes --dry-run --progress=bar|lines|json\nsettings (also FOLDLOG_NAME in the "
+    fprintf(to, "\nflags of every verb: --json --yes --dry-run --progress=bar|lines|json\nsettings "
+                "(also FOLDLOG_NAME in the "
                 "environment, FOLDLOG_NAME_FILE for secrets):\n");
     if (to == stdout)
         settings_help();
@@ -66,12 +70,15 @@ int verb_failed(const char *what, struct err e)
         fprintf(stderr, " (%d)", e.cause);
     fputc('\n', stderr);
     switch (err_class(e)) {
-    case ERR_CLASS_RETRY: return EXIT_UNAVAILABLE;
-    case ERR_CLASS_REJECT: return e.code == ERR_NOT_FOUND ? EXIT_NOT_FOUND : EXIT_CONFLICT;
+    case ERR_CLASS_RETRY:
+        return EXIT_UNAVAILABLE;
+    case ERR_CLASS_REJECT:
+        return e.code == ERR_NOT_FOUND ? EXIT_NOT_FOUND : EXIT_CONFLICT;
     case ERR_CLASS_NONE:
     case ERR_CLASS_ABORT:
     case ERR_CLASS_HALT:
-    case ERR_CLASS_FATAL: break;
+    case ERR_CLASS_FATAL:
+        break;
     }
     return EXIT_FAILED;
 }
@@ -86,7 +93,8 @@ int main(int argc, char **argv)
 {
     struct verb_options options = {0};
     signal(SIGPIPE, SIG_IGN);
-    mallopt(M_ARENA_MAX, ARENAS_MAX); /* glibc gives each of librdkafka's many threads a heap of its own otherwise */
+    mallopt(M_ARENA_MAX, ARENAS_MAX); /* glibc gives each of librdkafka's many threads a heap of its
+                                         own otherwise */
     if (argc < 2)
         return help(stderr, EXIT_USAGE);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
@@ -96,7 +104,8 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     left = take_options(left, argv + 2, &options);
     for (int i = 0; i < left; i++)
-        if (strncmp(argv[2 + i], "--", 2) == 0 && strcmp(argv[1], "demo") != 0 && strcmp(argv[1], "projections") != 0) {
+        if (strncmp(argv[2 + i], "--", 2) == 0 && strcmp(argv[1], "demo") != 0 &&
+            strcmp(argv[1], "projections") != 0) {
             fprintf(stderr, "foldlog: unknown flag %s\n", argv[2 + i]);
             return EXIT_USAGE;
         }

@@ -1,4 +1,5 @@
-/* foldlog run: starts a thread for each part this process plays, and stops them in order on SIGTERM. */
+/* foldlog run: starts a thread for each part this process plays, and stops them in order on
+ * SIGTERM. */
 #include <assert.h>
 #include <pthread.h>
 #include <signal.h>
@@ -12,9 +13,9 @@
 #include "app/instance.h"
 #include "app/settings.h"
 #include "app/verbs.h"
-#include "runtime/clock.h"
 #include "effects/effects.h"
 #include "projections/projections.h"
+#include "runtime/clock.h"
 #include "runtime/effect_worker.h"
 #include "runtime/owner_worker.h"
 #include "runtime/projection_worker.h"
@@ -23,7 +24,12 @@
 #include "runtime/store.h"
 #include "runtime/topics.h"
 
-enum { PARTS_MAX = 32, STOP_DEADLINE_S = 10, SERVICES_MAX = 16, MODEL_CACHE_BYTES = 4 * 1024 * 1024 };
+enum {
+    PARTS_MAX = 32,
+    STOP_DEADLINE_S = 10,
+    SERVICES_MAX = 16,
+    MODEL_CACHE_BYTES = 4 * 1024 * 1024
+};
 
 /* One worker on one thread. */
 struct part {
@@ -47,14 +53,16 @@ static const struct service *sagas[SERVICES_MAX + 1];
 
 /* ---- the parts ------------------------------------------------------------------------------ */
 
-static struct err run_owners(struct part *part, const char *group, const struct service *const *services)
+static struct err run_owners(struct part *part, const char *group,
+                             const struct service *const *services)
 {
     return owner_worker_run(&(struct owner_worker_options){
         .group = group,
         .log = kafka,
         .all = &house_services,
         .services = services,
-        .limits = {.step = setting_number(SETTING_STEP_MS) * 1000, .compensation = setting_number(SETTING_COMPENSATION_MS) * 1000},
+        .limits = {.step = setting_number(SETTING_STEP_MS) * 1000,
+                   .compensation = setting_number(SETTING_COMPENSATION_MS) * 1000},
         .stop = &stop,
         .status = &part->owners,
     });
@@ -72,24 +80,25 @@ static struct err run_saga(struct part *part)
 
 static struct err run_publisher(struct part *part)
 {
-    return publisher_run(
-        &(struct publisher_options){.log = kafka, .service = part->service, .stop = &stop, .stats = &part->published});
+    return publisher_run(&(struct publisher_options){
+        .log = kafka, .service = part->service, .stop = &stop, .stats = &part->published});
 }
 
 static struct err run_projections(struct part *part)
 {
     char conninfo[STORE_CONNINFO_MAX];
     TRY(store_conninfo(setting_text(SETTING_PG), part->service, conninfo, sizeof conninfo));
-    return projection_worker_run(&(struct projection_worker_options){.service = part->service,
-                                                                     .log = kafka,
-                                                                     .conninfo = conninfo,
-                                                                     .instance = log_instance(kafka),
-                                                                     .projections = projections,
-                                                                     .projections_count = projections_count,
-                                                                     .vocabularies = &house_vocabularies,
-                                                                     .stop = &stop,
-                                                                     .cache_bytes = MODEL_CACHE_BYTES,
-                                                                     .status = &part->projected});
+    return projection_worker_run(
+        &(struct projection_worker_options){.service = part->service,
+                                            .log = kafka,
+                                            .conninfo = conninfo,
+                                            .instance = log_instance(kafka),
+                                            .projections = projections,
+                                            .projections_count = projections_count,
+                                            .vocabularies = &house_vocabularies,
+                                            .stop = &stop,
+                                            .cache_bytes = MODEL_CACHE_BYTES,
+                                            .status = &part->projected});
 }
 
 static struct err run_payment_effect(struct part *part)
@@ -112,8 +121,8 @@ static void *run_part(void *context)
     struct part *part = context;
     part->result = part->run(part);
     if (part->result.code != ERR_OK && !atomic_load(&stop)) {
-        report(REPORT_ERROR, "part_failed", "role", part->role, "service", part->service, "why", report_err(part->result),
-               NULL);
+        report(REPORT_ERROR, "part_failed", "role", part->role, "service", part->service, "why",
+               report_err(part->result), NULL);
         kill(getpid(), SIGTERM);
     }
     return NULL;
@@ -154,7 +163,8 @@ static void choose_parts(void)
         add_part("saga", NULL, run_saga);
     add_parts("publisher", run_publisher);
     add_parts("projections", run_projections);
-    if (setting_has(SETTING_ROLES, "effects") && setting_has(SETTING_SERVICES, payment_effect.service))
+    if (setting_has(SETTING_ROLES, "effects") &&
+        setting_has(SETTING_SERVICES, payment_effect.service))
         add_part("effects", payment_effect.service, run_payment_effect);
 }
 
@@ -191,19 +201,22 @@ static void tell(void *context, const char *topic, const char *what)
 
 static struct err check_topics(void)
 {
-    return topics_check(&(struct topics_options){.log = kafka,
-                                                 .services = &house_services,
-                                                 .partitions = (int)setting_number(SETTING_PARTITIONS),
-                                                 .replication = (int)setting_number(SETTING_REPLICATION),
-                                                 .dev = setting_flag(SETTING_DEV)},
-                        tell, NULL);
+    return topics_check(
+        &(struct topics_options){.log = kafka,
+                                 .services = &house_services,
+                                 .partitions = (int)setting_number(SETTING_PARTITIONS),
+                                 .replication = (int)setting_number(SETTING_REPLICATION),
+                                 .dev = setting_flag(SETTING_DEV)},
+        tell, NULL);
 }
 
 static struct err open_kafka(void)
 {
     static char instance[128];
     TRY(instance_name(instance, sizeof instance));
-    TRY(log_open(&(struct log_options){.brokers = setting_text(SETTING_KAFKA), .instance = instance}, &kafka));
+    TRY(log_open(
+        &(struct log_options){.brokers = setting_text(SETTING_KAFKA), .instance = instance},
+        &kafka));
     return check_topics();
 }
 
@@ -225,7 +238,8 @@ int verb_run(int argc, char **argv, const struct verb_options *options)
     choose_services();
     choose_parts();
     start_parts();
-    report(REPORT_INFO, "started", "instance", log_instance(kafka), "roles", setting_text(SETTING_ROLES), NULL);
+    report(REPORT_INFO, "started", "instance", log_instance(kafka), "roles",
+           setting_text(SETTING_ROLES), NULL);
     sigwait(&signals, &caught);
     signal(SIGALRM, deadline);
     alarm(STOP_DEADLINE_S);

@@ -44,8 +44,8 @@ static bool check(enum setting s, const char *value)
             return false;
         }
     }
-    if (table[s].kind == KIND_BOOLEAN && strcmp(value, "true") != 0 && strcmp(value, "false") != 0 &&
-        strcmp(value, "1") != 0 && strcmp(value, "0") != 0) {
+    if (table[s].kind == KIND_BOOLEAN && strcmp(value, "true") != 0 &&
+        strcmp(value, "false") != 0 && strcmp(value, "1") != 0 && strcmp(value, "0") != 0) {
         fprintf(stderr, "foldlog: --%s must be true or false, not \"%s\"\n", table[s].flag, value);
         return false;
     }
@@ -103,7 +103,8 @@ static int find(const char *name, size_t len)
     return -1;
 }
 
-/* Takes one flag; returns how many arguments it used, 0 when it is not a setting, -1 when it is wrong. */
+/* Takes one flag; returns how many arguments it used, 0 when it is not a setting, -1 when it is
+ * wrong. */
 static int take_flag(int left, char **arg)
 {
     const char *name = arg[0] + 2, *equals = strchr(name, '=');
@@ -173,10 +174,11 @@ bool setting_has(enum setting s, const char *word)
 void settings_show(bool json)
 {
     for (enum setting s = 0; s < SETTINGS; s++) {
-        const char *value = table[s].kind == KIND_SECRET && values[s].text[0] ? "********" : values[s].text;
+        const char *value =
+            table[s].kind == KIND_SECRET && values[s].text[0] ? "********" : values[s].text;
         if (json)
-            printf("%s{\"setting\":\"%s\",\"value\":\"%s\",\"source\":\"%s\"}%s", s ? "," : "[", table[s].flag, value,
-                   values[s].source, s + 1 == SETTINGS ? "]\n" : "");
+            printf("%s{\"setting\":\"%s\",\"value\":\"%s\",\"source\":\"%s\"}%s", s ? "," : "[",
+                   table[s].flag, value, values[s].source, s + 1 == SETTINGS ? "]\n" : "");
         else
             printf("%-20s %-50s %s\n", table[s].flag, value, values[s].source);
     }
@@ -185,5 +187,6 @@ void settings_show(bool json)
 void settings_help(void)
 {
     for (enum setting s = 0; s < SETTINGS; s++)
-        printf("  --%-20s %s [%s]\n", table[s].flag, table[s].help, table[s].kind == KIND_SECRET ? "" : table[s].fallback);
+        printf("  --%-20s %s [%s]\n", table[s].flag, table[s].help,
+               table[s].kind == KIND_SECRET ? "" : table[s].fallback);
 }

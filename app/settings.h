@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* clang-format off */
 /*    id               flag                 default                kind     help */
 #define SETTING_MAP(X)                                                                                                \
     X(KAFKA,           "kafka",             "127.0.0.1:9092",      TEXT,    "Kafka bootstrap servers")                \
@@ -28,16 +29,18 @@
     X(STEP_MS,         "step-ms",           "900000",              NUMBER,  "time limit of a fulfilment step")         \
     X(COMPENSATION_MS, "compensation-ms",   "3600000",             NUMBER,  "time limit of a compensation before it needs an operator") \
     X(LOCK_DIR,        "lock-dir",          "/tmp",                TEXT,    "where the ordinals of default instance names are locked")
+/* clang-format on */
 
 enum setting {
 #define X(id, flag, fallback, kind, help) SETTING_##id,
     SETTING_MAP(X)
 #undef X
-    SETTINGS
+        SETTINGS
 };
 
-/* Takes `--flag=value`, `--flag value` and `--no-...`-less booleans out of argv; reads the environment for the rest.
- * Returns how many arguments are left in argv, or -1 after saying on stderr what is wrong. */
+/* Takes `--flag=value`, `--flag value` and `--no-...`-less booleans out of argv; reads the
+ * environment for the rest. Returns how many arguments are left in argv, or -1 after saying on
+ * stderr what is wrong. */
 int settings_read(int argc, char **argv);
 /* Never NULL; lives as long as the process. */
 const char *setting_text(enum setting setting);

@@ -54,7 +54,8 @@ int verb_health(int argc, char **argv, const struct verb_options *options)
     if (fd >= 0)
         close(fd);
     if (len == 0) {
-        fprintf(stderr, "foldlog: nothing answers on 127.0.0.1:%s\n", setting_text(SETTING_ADMIN_PORT));
+        fprintf(stderr, "foldlog: nothing answers on 127.0.0.1:%s\n",
+                setting_text(SETTING_ADMIN_PORT));
         return EXIT_UNAVAILABLE;
     }
     const char *body = strstr(answer, "\r\n\r\n");

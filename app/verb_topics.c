@@ -49,7 +49,8 @@ int verb_topics(int argc, char **argv, const struct verb_options *options)
     bool apply = argc == 1 && strcmp(argv[0], "apply") == 0;
     if (!apply && (argc != 1 || strcmp(argv[0], "check") != 0))
         return verb_usage("topics check|apply");
-    struct err e = log_open(&(struct log_options){.brokers = setting_text(SETTING_KAFKA), .instance = "topics"}, &log);
+    struct err e = log_open(
+        &(struct log_options){.brokers = setting_text(SETTING_KAFKA), .instance = "topics"}, &log);
     if (e.code == ERR_OK) {
         e = run(log, apply, options);
         log_close(log);

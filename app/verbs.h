@@ -1,4 +1,5 @@
-/* The verbs of the foldlog binary. Each takes what is left of its arguments after the settings were taken out. */
+/* The verbs of the foldlog binary. Each takes what is left of its arguments after the settings were
+ * taken out. */
 #ifndef APP_VERBS_H
 #define APP_VERBS_H
 
@@ -6,7 +7,14 @@
 
 #include "core/err.h"
 
-enum exit_code { EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_NOT_FOUND, EXIT_CONFLICT, EXIT_UNAVAILABLE };
+enum exit_code {
+    EXIT_OK,
+    EXIT_FAILED,
+    EXIT_USAGE,
+    EXIT_NOT_FOUND,
+    EXIT_CONFLICT,
+    EXIT_UNAVAILABLE
+};
 
 struct verb_options {
     bool json;

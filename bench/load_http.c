@@ -1,5 +1,6 @@
-/* A closed loop over N keep-alive connections: each sends POST /v1/orders with a fresh Idempotency-Key as soon as its
- * last answer is in. Prints one JSON object. Shares nothing with the product.
+/* A closed loop over N keep-alive connections: each sends POST /v1/orders with a fresh
+ * Idempotency-Key as soon as its last answer is in. Prints one JSON object. Shares nothing with the
+ * product.
  *
  *   load_http PORT CONNECTIONS SECONDS SKUS-PREFIX SKUS */
 #include <arpa/inet.h>
@@ -45,7 +46,9 @@ static void die(const char *what)
 
 static int dial(int port)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
     if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) != 0)
         die("connect");
@@ -58,13 +61,16 @@ static void send_order(struct connection *c)
     char body[600], request[1200];
     uint64_t n = key_next++;
     int body_len = snprintf(body, sizeof body,
-                            "{\"items\":[{\"sku\":\"%s%llu\",\"quantity\":1}],\"payment_method\":\"ok\",\"shipping_address\":"
-                            "{\"name\":\"Ada Lovelace\",\"line1\":\"12 St James's Square\",\"city\":\"London\",\"country\":\"GB\"}}",
+                            "{\"items\":[{\"sku\":\"%s%llu\",\"quantity\":1}],\"payment_method\":"
+                            "\"ok\",\"shipping_address\":"
+                            "{\"name\":\"Ada Lovelace\",\"line1\":\"12 St James's "
+                            "Square\",\"city\":\"London\",\"country\":\"GB\"}}",
                             prefix, (unsigned long long)(n % (unsigned)skus));
-    int len = snprintf(request, sizeof request,
-                       "POST /v1/orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-                       "Idempotency-Key: b-%llx-%llx\r\nContent-Length: %d\r\n\r\n%s",
-                       (unsigned long long)key_space, (unsigned long long)n, body_len, body);
+    int len =
+        snprintf(request, sizeof request,
+                 "POST /v1/orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                 "Idempotency-Key: b-%llx-%llx\r\nContent-Length: %d\r\n\r\n%s",
+                 (unsigned long long)key_space, (unsigned long long)n, body_len, body);
     c->sent = now();
     c->used = 0;
     if (write(c->fd, request, (size_t)len) != len)
@@ -108,7 +114,8 @@ static int by_value(const void *a, const void *b)
 
 static double percentile(double p)
 {
-    return latencies_count ? 1e3 * (double)latencies[(size_t)(p * (double)(latencies_count - 1))] : 0;
+    return latencies_count ? 1e3 * (double)latencies[(size_t)(p * (double)(latencies_count - 1))]
+                           : 0;
 }
 
 static void loop(int epoll, double seconds)
@@ -137,7 +144,8 @@ int main(int argc, char **argv)
     struct connection *all = calloc((size_t)count, sizeof *all);
     for (int i = 0; i < count; i++) {
         all[i].fd = dial(port);
-        epoll_ctl(epoll, EPOLL_CTL_ADD, all[i].fd, &(struct epoll_event){.events = EPOLLIN, .data.ptr = &all[i]});
+        epoll_ctl(epoll, EPOLL_CTL_ADD, all[i].fd,
+                  &(struct epoll_event){.events = EPOLLIN, .data.ptr = &all[i]});
         send_order(&all[i]);
     }
     loop(epoll, seconds / 4); /* warm */
@@ -147,8 +155,8 @@ int main(int argc, char **argv)
     loop(epoll, seconds);
     double took = now() - began;
     qsort(latencies, latencies_count, sizeof *latencies, by_value);
-    printf("{\"connections\":%d,\"per_second\":%.1f,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"status\":{", count,
-           (double)latencies_count / took, percentile(0.5), percentile(0.99));
+    printf("{\"connections\":%d,\"per_second\":%.1f,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"status\":{",
+           count, (double)latencies_count / took, percentile(0.5), percentile(0.99));
     for (int s = 0, first = 1; s < STATUS_MAX; s++)
         if (statuses[s]) {
             printf("%s\"%d\":%ld", first ? "" : ",", s, statuses[s]);

@@ -1,6 +1,7 @@
-/* The limit: the two records that a command needs, straight through librdkafka with nothing decided in between. A closed
- * loop of N in flight: append to TOPIC.a, an echo thread reads it and appends to TOPIC.b, read back from there.
- * Same settings, record sizes and partitions as the product. Prints one JSON object.
+/* The limit: the two records that a command needs, straight through librdkafka with nothing decided
+ * in between. A closed loop of N in flight: append to TOPIC.a, an echo thread reads it and appends
+ * to TOPIC.b, read back from there. Same settings, record sizes and partitions as the product.
+ * Prints one JSON object.
  *
  *   load_raw BROKERS TOPIC-A TOPIC-B PARTITIONS IN-FLIGHT SECONDS COMMAND-BYTES DECISION-BYTES */
 #include <librdkafka/rdkafka.h>
@@ -89,8 +90,9 @@ static void create_topics(void)
     char text[256];
     rd_kafka_t *k = client(RD_KAFKA_PRODUCER);
     rd_kafka_queue_t *queue = rd_kafka_queue_new(k);
-    rd_kafka_NewTopic_t *topics[] = {rd_kafka_NewTopic_new(topic_a, partitions, 1, text, sizeof text),
-                                     rd_kafka_NewTopic_new(topic_b, partitions, 1, text, sizeof text)};
+    rd_kafka_NewTopic_t *topics[] = {
+        rd_kafka_NewTopic_new(topic_a, partitions, 1, text, sizeof text),
+        rd_kafka_NewTopic_new(topic_b, partitions, 1, text, sizeof text)};
     rd_kafka_CreateTopics(k, topics, 2, NULL, queue);
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 10000);
     if (event)
@@ -108,7 +110,8 @@ static void append(rd_kafka_t *k, rd_kafka_topic_t *topic, int partition, double
     for (size_t i = 0; i < size / 2; i++)
         record[i] = (char)rand();
     memcpy(record, &sent, sizeof sent);
-    while (rd_kafka_produce(topic, partition, RD_KAFKA_MSG_F_COPY, record, size, "key", 3, NULL) != 0)
+    while (rd_kafka_produce(topic, partition, RD_KAFKA_MSG_F_COPY, record, size, "key", 3, NULL) !=
+           0)
         rd_kafka_poll(k, 1);
 }
 
@@ -138,7 +141,8 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void loop(rd_kafka_queue_t *queue, rd_kafka_t *writer, rd_kafka_topic_t *topic, double seconds)
+static void loop(rd_kafka_queue_t *queue, rd_kafka_t *writer, rd_kafka_topic_t *topic,
+                 double seconds)
 {
     double until = now() + seconds;
     int next = 0;
@@ -162,7 +166,8 @@ int main(int argc, char **argv)
     pthread_t thread;
     atomic_bool ready = false;
     if (argc != 9) {
-        fprintf(stderr, "usage: load_raw BROKERS A B PARTITIONS IN-FLIGHT SECONDS COMMAND-BYTES DECISION-BYTES\n");
+        fprintf(stderr, "usage: load_raw BROKERS A B PARTITIONS IN-FLIGHT SECONDS COMMAND-BYTES "
+                        "DECISION-BYTES\n");
         return 2;
     }
     brokers = argv[1];
@@ -190,7 +195,8 @@ int main(int argc, char **argv)
     double took = now() - began;
     qsort(latencies, latencies_count, sizeof *latencies, by_value);
     printf("{\"in_flight\":%d,\"per_second\":%.1f,\"p50_ms\":%.3f,\"p99_ms\":%.3f}\n", in_flight,
-           (double)latencies_count / took, latencies_count ? 1e3 * (double)latencies[latencies_count / 2] : 0,
+           (double)latencies_count / took,
+           latencies_count ? 1e3 * (double)latencies[latencies_count / 2] : 0,
            latencies_count ? 1e3 * (double)latencies[latencies_count * 99 / 100] : 0);
     fflush(stdout);
     _Exit(0);

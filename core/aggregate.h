@@ -7,8 +7,8 @@
 
 /* What decide may know beside the state and the command. */
 struct context {
-    int64_t at;             /* microseconds: the decision's time, and of its events */
-    int64_t version;        /* of the aggregate: number of its events so far; 0: it does not exist */
+    int64_t at;      /* microseconds: the decision's time, and of its events */
+    int64_t version; /* of the aggregate: number of its events so far; 0: it does not exist */
     struct uuid command_id;
     struct uuid saga;
     struct actor actor;
@@ -21,11 +21,13 @@ struct aggregate {
     const struct vocabulary *events;   /* &order_events */
     size_t state_size;                 /* bytes; the runtime owns the state and zeroes it first */
 
-    /* Given what happened so far, what does this command lead to? Events, nothing, or a refusal. Looks at
-     * nothing but its arguments. */
-    void (*decide)(const void *state, const struct context *context, const void *command, struct draft *draft);
+    /* Given what happened so far, what does this command lead to? Events, nothing, or a refusal.
+     * Looks at nothing but its arguments. */
+    void (*decide)(const void *state, const struct context *context, const void *command,
+                   struct draft *draft);
 
-    /* Given this event, what is true now? Cannot fail: events are facts. Keeps no text of the event. */
+    /* Given this event, what is true now? Cannot fail: events are facts. Keeps no text of the
+     * event. */
     void (*evolve)(void *state, const void *event);
 
     /* Frees what evolve allocated; NULL when there is nothing. */

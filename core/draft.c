@@ -32,13 +32,14 @@ void draft_refuse(struct draft *draft, enum problem problem, const char *detail)
     draft->count = 0;
 }
 
-void draft_send(struct draft *draft, const char *service, struct text target, struct uuid command_id,
-                const struct vocabulary *vocabulary, const void *message)
+void draft_send(struct draft *draft, const char *service, struct text target,
+                struct uuid command_id, const struct vocabulary *vocabulary, const void *message)
 {
     struct json_report report = {0};
     assert(draft->commands_count < DECISION_COMMANDS_MAX);
     if (!draft->commands)
-        draft->commands = arena_alloc(draft->arena, DECISION_COMMANDS_MAX * sizeof *draft->commands);
+        draft->commands =
+            arena_alloc(draft->arena, DECISION_COMMANDS_MAX * sizeof *draft->commands);
     assert(draft->commands);
     int tag = *(const int *)message;
     struct text data = message_encode(vocabulary, message, draft->arena, &report);

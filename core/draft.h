@@ -1,4 +1,5 @@
-/* What deciding leads to, while it is being decided: events, or a refusal, or (for a saga) commands. */
+/* What deciding leads to, while it is being decided: events, or a refusal, or (for a saga)
+ * commands. */
 #ifndef CORE_DRAFT_H
 #define CORE_DRAFT_H
 
@@ -23,9 +24,10 @@ void *draft_add(struct draft *draft);
 const void *draft_event(const struct draft *draft, size_t i);
 /* Says no: drops the events. detail: a sentence for the client. */
 void draft_refuse(struct draft *draft, enum problem problem, const char *detail);
-/* Sends a message of `vocabulary` to an aggregate of another service. The runtime fills in cause, actor and time. */
-void draft_send(struct draft *draft, const char *service, struct text target, struct uuid command_id,
-                const struct vocabulary *vocabulary, const void *message);
+/* Sends a message of `vocabulary` to an aggregate of another service. The runtime fills in cause,
+ * actor and time. */
+void draft_send(struct draft *draft, const char *service, struct text target,
+                struct uuid command_id, const struct vocabulary *vocabulary, const void *message);
 
 /* EMIT(draft, order_event, .tag = ORDER_EVENT_CONFIRMED_V1, .as.confirmed_v1 = {...}); */
 #define EMIT(draft, event_type, ...) \

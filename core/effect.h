@@ -1,7 +1,8 @@
-/* The contract of an outside world that acts on events, such as a payment provider. Pure: the runtime reads the
- * decisions, makes the calls one after the other, repeats and gives up, and sends the result back as a command.
- * At least once: so every call that changes something carries a key under which a repeat has no effect, and an
- * answer that did not come is asked for before the call is made again. Never used on replay. */
+/* The contract of an outside world that acts on events, such as a payment provider. Pure: the
+ * runtime reads the decisions, makes the calls one after the other, repeats and gives up, and sends
+ * the result back as a command. At least once: so every call that changes something carries a key
+ * under which a repeat has no effect, and an answer that did not come is asked for before the call
+ * is made again. Never used on replay. */
 #ifndef CORE_EFFECT_H
 #define CORE_EFFECT_H
 
@@ -9,7 +10,7 @@
 
 enum {
     EFFECT_JOB_BYTES_MAX = 1024,
-    EFFECT_PATH_MAX = 1536, /* bytes of path and query */
+    EFFECT_PATH_MAX = 1536,           /* bytes of path and query */
     EFFECT_SCRATCH_BYTES = 64 * 1024, /* an arena of at least this is given to every function */
 };
 
@@ -26,8 +27,8 @@ struct effect_answer {
     struct text body;
 };
 
-/* The command that tells the aggregate whose event it was. The message and its text live in the arena, the job or
- * the answer. */
+/* The command that tells the aggregate whose event it was. The message and its text live in the
+ * arena, the job or the answer. */
 struct effect_result {
     struct uuid id;      /* of the command: the same for the same outcome, for ever */
     const void *message; /* tagged union of effect->commands */
@@ -41,13 +42,14 @@ enum effect_verdict {
 };
 
 struct effect {
-    const char *name;                  /* payment: of group foldlog.effects.payment */
-    const char *service;               /* whose log it reads, and who gets the results */
+    const char *name;    /* payment: of group foldlog.effects.payment */
+    const char *service; /* whose log it reads, and who gets the results */
     const struct vocabulary *events;
     const struct vocabulary *commands;
     size_t job_size; /* at most EFFECT_JOB_BYTES_MAX; the runtime owns it and zeroes it first */
 
-    /* Is this event a job? Keeps no pointer into the event. `repeat`: an earlier process may have begun it. */
+    /* Is this event a job? Keeps no pointer into the event. `repeat`: an earlier process may have
+     * begun it. */
     bool (*start)(void *job, const struct event *event, bool repeat);
     /* The call to make now. */
     void (*call)(const void *job, struct arena *arena, struct effect_call *ret_call);

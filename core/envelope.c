@@ -328,7 +328,8 @@ static void take_answer(struct in *in, struct decision *d)
 }
 
 /* A list's length, and room for it; NULL (and bad) when it cannot be. */
-static void *take_list(struct in *in, struct arena *arena, size_t max, size_t size, size_t *ret_count)
+static void *take_list(struct in *in, struct arena *arena, size_t max, size_t size,
+                       size_t *ret_count)
 {
     size_t count = (size_t)take_uint(in, 2);
     void *list = count <= max ? arena_alloc(arena, count * size) : NULL;
@@ -347,10 +348,12 @@ static void take_lists(struct in *in, struct arena *arena, struct decision *d)
         d->events[i].type = take_text(in, TYPE_LEN_MAX);
         d->events[i].data = take_text(in, DECISION_BYTES_MAX);
     }
-    d->commands = take_list(in, arena, DECISION_COMMANDS_MAX, sizeof *d->commands, &d->commands_count);
+    d->commands =
+        take_list(in, arena, DECISION_COMMANDS_MAX, sizeof *d->commands, &d->commands_count);
     for (size_t i = 0; i < d->commands_count; i++)
         d->commands[i] = take_command(in);
-    d->positions = take_list(in, arena, DECISION_POSITIONS_MAX, sizeof *d->positions, &d->positions_count);
+    d->positions =
+        take_list(in, arena, DECISION_POSITIONS_MAX, sizeof *d->positions, &d->positions_count);
     for (size_t i = 0; i < d->positions_count; i++)
         d->positions[i] = take_input(in);
 }
@@ -392,8 +395,8 @@ int64_t event_version(const struct decision *decision, size_t i)
 struct uuid input_id(const struct input *input)
 {
     char name[TOPIC_LEN_MAX + 64];
-    int len = snprintf(name, sizeof name, "%.*s/%d/%lld/%d", (int)input->topic.len, input->topic.at, input->partition,
-                       (long long)input->offset, input->index);
+    int len = snprintf(name, sizeof name, "%.*s/%d/%lld/%d", (int)input->topic.len, input->topic.at,
+                       input->partition, (long long)input->offset, input->index);
     assert(len > 0 && (size_t)len < sizeof name);
     return uuid_derive((struct uuid){{0}}, (struct text){name, (size_t)len});
 }

@@ -36,7 +36,8 @@ struct command {
     struct text data;         /* JSON */
 };
 
-/* Where an input of an owner was read. topic is empty for a timer and for position-only decisions. */
+/* Where an input of an owner was read. topic is empty for a timer and for position-only decisions.
+ */
 struct input {
     struct text topic;
     int32_t partition;
@@ -79,20 +80,21 @@ struct decision {
     struct uuid cause;
     struct actor actor;
     uint64_t fingerprint;
-    int64_t at;             /* microseconds, the owner's clock: the time of its events */
-    enum problem problem;   /* PROBLEM_NONE when accepted */
-    struct text detail;     /* of the problem; at most DETAIL_LEN_MAX */
-    struct text pointer;    /* JSON pointer into the client's body; may be empty */
-    struct text target;     /* aggregate id; the record's key */
-    int64_t version;        /* of the aggregate after this decision */
-    struct text type;       /* of the command */
+    int64_t at;           /* microseconds, the owner's clock: the time of its events */
+    enum problem problem; /* PROBLEM_NONE when accepted */
+    struct text detail;   /* of the problem; at most DETAIL_LEN_MAX */
+    struct text pointer;  /* JSON pointer into the client's body; may be empty */
+    struct text target;   /* aggregate id; the record's key */
+    int64_t version;      /* of the aggregate after this decision */
+    struct text type;     /* of the command */
     struct text traceparent;
     size_t events_count;
     struct payload *events; /* event i has version `version - events_count + 1 + i` */
     size_t commands_count;
     struct command *commands; /* a saga's: what it sends */
     size_t positions_count;
-    struct input *positions; /* next (offset, index) per source partition; on position-only decisions */
+    struct input *positions; /* next (offset, index) per source partition; on position-only
+                                decisions */
 };
 
 /* Append to arena memory; .at is NULL when it does not fit. */
@@ -105,12 +107,14 @@ NODISCARD struct err command_decode(struct text record, struct command *ret_comm
 NODISCARD struct err mark_decode(struct text record, struct mark *ret_mark);
 NODISCARD struct err takeover_decode(struct text record, struct takeover *ret_takeover);
 /* The lists of *ret_decision live in the arena. */
-NODISCARD struct err decision_decode(struct text record, struct arena *arena, struct decision *ret_decision);
+NODISCARD struct err decision_decode(struct text record, struct arena *arena,
+                                     struct decision *ret_decision);
 
 /* The id of event i of a decision: UUIDv5(command id, i). */
 struct uuid event_id(const struct decision *decision, size_t i);
 int64_t event_version(const struct decision *decision, size_t i);
-/* The id of a command that came as (topic, partition, offset, index) instead of with an id of its own. */
+/* The id of a command that came as (topic, partition, offset, index) instead of with an id of its
+ * own. */
 struct uuid input_id(const struct input *input);
 
 #endif

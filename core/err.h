@@ -1,4 +1,5 @@
-/* One small error value for the whole program. What to do about it is decided once, in err_class. */
+/* One small error value for the whole program. What to do about it is decided once, in err_class.
+ */
 #ifndef CORE_ERR_H
 #define CORE_ERR_H
 
@@ -54,11 +55,11 @@ struct err {
 #define FAIL_CAUSE(c, w, n) ((struct err){.code = (c), .cause = (int32_t)(n), .what = (w)})
 
 /* The only control-flow macro of the code base. */
-#define TRY(expr)                    \
-    do {                             \
-        struct err try_ = (expr);    \
-        if (try_.code != ERR_OK)     \
-            return try_;             \
+#define TRY(expr)                 \
+    do {                          \
+        struct err try_ = (expr); \
+        if (try_.code != ERR_OK)  \
+            return try_;          \
     } while (0)
 
 enum err_class err_class(struct err e);

@@ -8,7 +8,7 @@
 struct event {
     const char *service;                 /* order: whose log */
     const struct vocabulary *vocabulary; /* &order_events */
-    const void *message;                 /* const struct order_event *; NULL: the decision itself (no event) */
+    const void *message; /* const struct order_event *; NULL: the decision itself (no event) */
     struct uuid id;
     int64_t version; /* of the aggregate after this event */
     const struct decision *decision;
@@ -18,7 +18,9 @@ struct event {
 };
 
 /* event_as(e, order): the tagged union, or NULL when the event is of another service. */
-#define event_as(e, service_name) \
-    ((const struct service_name##_event *)((e)->vocabulary == &service_name##_events ? (e)->message : NULL))
+#define event_as(e, service_name)                                                    \
+    ((const struct service_name##_event *)((e)->vocabulary == &service_name##_events \
+                                               ? (e)->message                        \
+                                               : NULL))
 
 #endif

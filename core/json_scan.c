@@ -69,7 +69,8 @@ const char *json_plain_end(const char *p, const char *end)
             return p + __builtin_ctzll(special) / 8;
         p += sizeof word;
     }
-    while (p < end && (unsigned char)*p >= 0x20 && (unsigned char)*p < 0x80 && *p != '"' && *p != '\\')
+    while (p < end && (unsigned char)*p >= 0x20 && (unsigned char)*p < 0x80 && *p != '"' &&
+           *p != '\\')
         p++;
     return p;
 }
@@ -156,7 +157,8 @@ static bool unescape_one(struct json_scan *scan, char **out)
     return true;
 }
 
-static bool unescape(struct json_scan *scan, const char *close, char *out, struct text *text, size_t *points)
+static bool unescape(struct json_scan *scan, const char *close, char *out, struct text *text,
+                     size_t *points)
 {
     text->at = out;
     *points = 0;
@@ -354,8 +356,8 @@ static bool skip_object(struct json_scan *scan, unsigned depth)
     for (; step == JSON_STEP_ITEM; step = json_scan_next(scan, '}')) {
         struct text name;
         size_t points;
-        if (!json_scan_string(scan, &name, &points) || !json_remember_key(scan, &keys, name) || !json_scan_colon(scan) ||
-            !json_skip_value(scan, depth))
+        if (!json_scan_string(scan, &name, &points) || !json_remember_key(scan, &keys, name) ||
+            !json_scan_colon(scan) || !json_skip_value(scan, depth))
             return false;
     }
     return step == JSON_STEP_END;

@@ -70,9 +70,9 @@ static void write_pointer(char *to, size_t size, const struct place *place)
 }
 
 /* Says whether reading may go on: a long list of faults helps nobody. */
-__attribute__((format(printf, 5, 6), cold)) static bool add_fault(struct json_report *report, const struct place *place,
-                                                                  size_t offset, const char *keyword,
-                                                                  const char *format, ...)
+__attribute__((format(printf, 5, 6), cold)) static bool
+add_fault(struct json_report *report, const struct place *place, size_t offset, const char *keyword,
+          const char *format, ...)
 {
     if (report->count == JSON_FAULTS_MAX)
         return false;
@@ -184,7 +184,8 @@ static bool is_email(struct text text)
 {
     const char *sign = memchr(text.at, '@', text.len);
     const char *end = text.at + text.len;
-    return sign && sign - text.at <= 64 && is_dotted(text.at, sign, is_atext) && is_domain(sign + 1, end);
+    return sign && sign - text.at <= 64 && is_dotted(text.at, sign, is_atext) &&
+           is_domain(sign + 1, end);
 }
 
 static struct verdict check_string(const struct json_shape *shape, struct text text, size_t points)
@@ -201,10 +202,12 @@ static struct verdict check_string(const struct json_shape *shape, struct text t
 }
 
 /* Reading may go on after a broken constraint, to find the others too. */
-#define judge(d, place, verdict_) \
-    ((verdict_).keyword == NULL || fault_by_verdict((d)->report, place, (size_t)((d)->scan.at - (d)->scan.start), verdict_))
+#define judge(d, place, verdict_)  \
+    ((verdict_).keyword == NULL || \
+     fault_by_verdict((d)->report, place, (size_t)((d)->scan.at - (d)->scan.start), verdict_))
 
-__attribute__((cold)) static bool fault_by_verdict(struct json_report *report, const struct place *place, size_t offset,
+__attribute__((cold)) static bool fault_by_verdict(struct json_report *report,
+                                                   const struct place *place, size_t offset,
                                                    struct verdict verdict)
 {
     char detail[JSON_DETAIL_MAX];
@@ -316,8 +319,8 @@ static bool take_offset(const char **p, const char *end, int *minutes)
     char sign = *(*p)++;
     if (sign == 'Z' || sign == 'z')
         return true;
-    if ((sign != '+' && sign != '-') || !take_digits(p, end, 2, ":", &h) || !take_digits(p, end, 2, NULL, &m) || h > 23 ||
-        m > 59)
+    if ((sign != '+' && sign != '-') || !take_digits(p, end, 2, ":", &h) ||
+        !take_digits(p, end, 2, NULL, &m) || h > 23 || m > 59)
         return false;
     *minutes = sign == '+' ? h * 60 + m : -(h * 60 + m);
     return true;
@@ -334,7 +337,8 @@ static bool parse_instant(struct text text, int64_t *instant)
         !take_digits(&p, end, 2, ":", &minute) || !take_digits(&p, end, 2, NULL, &second) ||
         !take_fraction(&p, end, &micros) || !take_offset(&p, end, &offset) || p != end)
         return false;
-    if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) || hour > 23 || minute > 59 || second > 60)
+    if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) || hour > 23 ||
+        minute > 59 || second > 60)
         return false;
     int64_t minutes = days_from_civil(year, month, day) * 1440 + hour * 60 + minute - offset;
     if (second == 60) {
@@ -374,21 +378,24 @@ static void print_instant(char *p, int64_t instant)
 
 /* ---- reading ---------------------------------------------------------- */
 
-static bool decode_value(struct decoder *d, const struct json_shape *shape, void *slot, const struct place *place,
-                         unsigned depth);
+static bool decode_value(struct decoder *d, const struct json_shape *shape, void *slot,
+                         const struct place *place, unsigned depth);
 
-static const char *const kind_names[] = {"an object", "an array",       "a string",      "a whole number",
-                                         "a boolean", "a listed string", "a UUID string", "an RFC 3339 date-time string"};
+static const char *const kind_names[] = {
+    "an object", "an array",        "a string",      "a whole number",
+    "a boolean", "a listed string", "a UUID string", "an RFC 3339 date-time string"};
 
 /* The value has another type: say so and step over it. */
-static bool wrong_type(struct decoder *d, const struct json_shape *shape, const struct place *place, unsigned depth)
+static bool wrong_type(struct decoder *d, const struct json_shape *shape, const struct place *place,
+                       unsigned depth)
 {
     if (!json_skip_value(&d->scan, depth))
         return stop(d, place);
     return fault(d, place, "type", "must be %s", kind_names[shape->kind]);
 }
 
-static bool decode_integer(struct decoder *d, const struct json_shape *shape, int64_t *slot, const struct place *place)
+static bool decode_integer(struct decoder *d, const struct json_shape *shape, int64_t *slot,
+                           const struct place *place)
 {
     struct json_number number;
     if (!json_scan_number(&d->scan, &number))
@@ -416,7 +423,8 @@ static uint32_t enum_find(const struct json_shape *shape, struct text text)
     return 0;
 }
 
-static bool decode_string(struct decoder *d, const struct json_shape *shape, void *slot, const struct place *place)
+static bool decode_string(struct decoder *d, const struct json_shape *shape, void *slot,
+                          const struct place *place)
 {
     struct text text;
     struct verdict verdict;
@@ -432,7 +440,8 @@ static bool decode_string(struct decoder *d, const struct json_shape *shape, voi
     case SHAPE_UUID:
         return parse_uuid(text, slot) || fault(d, place, "format", "must be a UUID");
     case SHAPE_INSTANT:
-        return parse_instant(text, slot) || fault(d, place, "format", "must be an RFC 3339 date-time");
+        return parse_instant(text, slot) ||
+               fault(d, place, "format", "must be an RFC 3339 date-time");
     default:
         *(struct text *)slot = text;
         verdict = check_string(shape, text, points);
@@ -465,8 +474,8 @@ static bool list_grow(struct arena *arena, struct json_list *list, uint32_t *roo
     return true;
 }
 
-static bool decode_item(struct decoder *d, const struct json_shape *shape, struct json_list *list, uint32_t *room,
-                        const struct place *place, unsigned depth)
+static bool decode_item(struct decoder *d, const struct json_shape *shape, struct json_list *list,
+                        uint32_t *room, const struct place *place, unsigned depth)
 {
     const struct json_shape *item = shape->item;
     if (!list_grow(d->scan.arena, list, room, item->size)) {
@@ -478,16 +487,18 @@ static bool decode_item(struct decoder *d, const struct json_shape *shape, struc
     return decode_value(d, item, slot, &here, depth);
 }
 
-static bool decode_array(struct decoder *d, const struct json_shape *shape, void *slot, const struct place *place,
-                         unsigned depth)
+static bool decode_array(struct decoder *d, const struct json_shape *shape, void *slot,
+                         const struct place *place, unsigned depth)
 {
     struct json_list list = {0};
     uint32_t room = 0, found = 0;
     enum json_step step;
     d->scan.at++;
-    for (step = json_scan_first(&d->scan, ']'); step == JSON_STEP_ITEM; step = json_scan_next(&d->scan, ']')) {
+    for (step = json_scan_first(&d->scan, ']'); step == JSON_STEP_ITEM;
+         step = json_scan_next(&d->scan, ']')) {
         bool kept = found++ < shape->max;
-        if (kept ? !decode_item(d, shape, &list, &room, place, depth) : !json_skip_value(&d->scan, depth))
+        if (kept ? !decode_item(d, shape, &list, &room, place, depth)
+                 : !json_skip_value(&d->scan, depth))
             return kept ? false : stop(d, place);
     }
     if (step == JSON_STEP_BAD)
@@ -509,16 +520,18 @@ static uint32_t field_find(const struct json_shape *shape, uint32_t guess, struc
     return shape->count;
 }
 
-static bool unknown_property(struct decoder *d, const struct json_shape *shape, struct json_keys *unknown,
-                             struct text name, const struct place *here, unsigned depth)
+static bool unknown_property(struct decoder *d, const struct json_shape *shape,
+                             struct json_keys *unknown, struct text name, const struct place *here,
+                             unsigned depth)
 {
-    if (!json_remember_key(&d->scan, unknown, name) || !json_scan_colon(&d->scan) || !json_skip_value(&d->scan, depth))
+    if (!json_remember_key(&d->scan, unknown, name) || !json_scan_colon(&d->scan) ||
+        !json_skip_value(&d->scan, depth))
         return stop(d, here);
     return shape->open || fault(d, here, "additionalProperties", "is not a known property");
 }
 
-static bool decode_field(struct decoder *d, const struct json_field *field, char *object, const struct place *here,
-                         unsigned depth)
+static bool decode_field(struct decoder *d, const struct json_field *field, char *object,
+                         const struct place *here, unsigned depth)
 {
     if (!json_scan_colon(&d->scan))
         return stop(d, here);
@@ -539,8 +552,9 @@ static bool missing_properties(struct decoder *d, const struct json_shape *shape
     return true;
 }
 
-static bool decode_property(struct decoder *d, const struct json_shape *shape, char *object, uint64_t *seen,
-                            uint32_t *guess, struct json_keys *unknown, const struct place *place, unsigned depth)
+static bool decode_property(struct decoder *d, const struct json_shape *shape, char *object,
+                            uint64_t *seen, uint32_t *guess, struct json_keys *unknown,
+                            const struct place *place, unsigned depth)
 {
     struct text name;
     size_t points;
@@ -559,25 +573,27 @@ static bool decode_property(struct decoder *d, const struct json_shape *shape, c
     return decode_field(d, &shape->fields[i], object, &here, depth);
 }
 
-static bool decode_object(struct decoder *d, const struct json_shape *shape, char *object, const struct place *place,
-                          unsigned depth)
+static bool decode_object(struct decoder *d, const struct json_shape *shape, char *object,
+                          const struct place *place, unsigned depth)
 {
     uint64_t seen = 0;
     uint32_t guess = 0;
     struct json_keys unknown = {0};
     enum json_step step;
     d->scan.at++;
-    for (step = json_scan_first(&d->scan, '}'); step == JSON_STEP_ITEM; step = json_scan_next(&d->scan, '}'))
+    for (step = json_scan_first(&d->scan, '}'); step == JSON_STEP_ITEM;
+         step = json_scan_next(&d->scan, '}'))
         if (!decode_property(d, shape, object, &seen, &guess, &unknown, place, depth))
             return false;
     if (step == JSON_STEP_BAD)
         return stop(d, place);
-    return !(shape->required & ~seen) || missing_properties(d, shape, shape->required & ~seen, place);
+    return !(shape->required & ~seen) ||
+           missing_properties(d, shape, shape->required & ~seen, place);
 }
 
 /* False ends the reading; true says nothing about faults. */
-static bool decode_value(struct decoder *d, const struct json_shape *shape, void *slot, const struct place *place,
-                         unsigned depth)
+static bool decode_value(struct decoder *d, const struct json_shape *shape, void *slot,
+                         const struct place *place, unsigned depth)
 {
     int c = json_peek(&d->scan);
     if (depth > JSON_DEPTH_MAX) {
@@ -600,9 +616,10 @@ static bool decode_value(struct decoder *d, const struct json_shape *shape, void
 }
 
 bool json_decode(const struct json_shape *shape, struct text json, struct arena *arena, void *value,
-               struct json_report *report)
+                 struct json_report *report)
 {
-    struct decoder d = {.scan = {json.at, json.at, json.at + json.len, arena, NULL}, .report = report};
+    struct decoder d = {.scan = {json.at, json.at, json.at + json.len, arena, NULL},
+                        .report = report};
     report->count = 0;
     json_scan_space(&d.scan);
     if (!decode_value(&d, shape, value, NULL, 0))
@@ -622,7 +639,8 @@ static inline void put(struct json_out *out, const char *bytes, size_t len)
     out->used += len;
 }
 
-static bool encode_value(struct encoder *e, const struct json_shape *shape, const void *slot, const struct place *place);
+static bool encode_value(struct encoder *e, const struct json_shape *shape, const void *slot,
+                         const struct place *place);
 
 static bool encode_fault(struct encoder *e, const struct place *place, struct verdict verdict)
 {
@@ -688,13 +706,15 @@ static bool encode_string(struct encoder *e, const struct json_shape *shape, str
     return !verdict.keyword || encode_fault(e, place, verdict);
 }
 
-static bool encode_enum(struct encoder *e, const struct json_shape *shape, const void *slot, const struct place *place)
+static bool encode_enum(struct encoder *e, const struct json_shape *shape, const void *slot,
+                        const struct place *place)
 {
     uint32_t value;
     size_t points;
     memcpy(&value, slot, sizeof value);
     if (value < 1 || value > shape->count)
-        return encode_fault(e, place, (struct verdict){"enum", "is not set to an allowed value", 0});
+        return encode_fault(e, place,
+                            (struct verdict){"enum", "is not set to an allowed value", 0});
     return put_string(e->out, shape->names[value - 1], &points);
 }
 
@@ -702,7 +722,8 @@ static bool encode_instant(struct encoder *e, int64_t instant, const struct plac
 {
     char text[29] = "\"";
     if (instant < instant_min || instant > instant_max)
-        return encode_fault(e, place, (struct verdict){"format", "is outside the years 0000 to 9999", 0});
+        return encode_fault(e, place,
+                            (struct verdict){"format", "is outside the years 0000 to 9999", 0});
     print_instant(text + 1, instant);
     text[28] = '"';
     put(e->out, text, sizeof text);
@@ -718,7 +739,8 @@ static bool encode_uuid(struct encoder *e, const struct uuid *uuid)
     return true;
 }
 
-static bool encode_array(struct encoder *e, const struct json_shape *shape, const void *slot, const struct place *place)
+static bool encode_array(struct encoder *e, const struct json_shape *shape, const void *slot,
+                         const struct place *place)
 {
     struct json_list list;
     memcpy(&list, slot, sizeof list);
@@ -730,7 +752,8 @@ static bool encode_array(struct encoder *e, const struct json_shape *shape, cons
         struct place here = {place, NULL, 0, i};
         if (i)
             put(e->out, ",", 1);
-        if (!encode_value(e, shape->item, (const char *)list.at + (size_t)i * shape->item->size, &here))
+        if (!encode_value(e, shape->item, (const char *)list.at + (size_t)i * shape->item->size,
+                          &here))
             return false;
     }
     put(e->out, "]", 1);
@@ -742,7 +765,8 @@ static bool encode_object(struct encoder *e, const struct json_shape *shape, con
 {
     size_t skip = 1; /* no comma before the first */
     put(e->out, "{", 1);
-    for (const struct json_field *field = shape->fields; field < shape->fields + shape->count; field++) {
+    for (const struct json_field *field = shape->fields; field < shape->fields + shape->count;
+         field++) {
         struct place here = {place, field->lead + 2, field->name_len, 0};
         if (field->has != JSON_ALWAYS && !*(const bool *)(object + field->has))
             continue;
@@ -757,7 +781,8 @@ static bool encode_object(struct encoder *e, const struct json_shape *shape, con
     return true;
 }
 
-static bool encode_value(struct encoder *e, const struct json_shape *shape, const void *slot, const struct place *place)
+static bool encode_value(struct encoder *e, const struct json_shape *shape, const void *slot,
+                         const struct place *place)
 {
     struct verdict verdict = {0};
     switch (shape->kind) {
@@ -784,8 +809,8 @@ static bool encode_value(struct encoder *e, const struct json_shape *shape, cons
     return false;
 }
 
-bool json_encode(const struct json_shape *shape, const void *value, enum json_privacy privacy, struct json_out *out,
-               struct json_report *report)
+bool json_encode(const struct json_shape *shape, const void *value, enum json_privacy privacy,
+                 struct json_out *out, struct json_report *report)
 {
     struct encoder e = {out, report, privacy};
     report->count = 0;
@@ -793,7 +818,8 @@ bool json_encode(const struct json_shape *shape, const void *value, enum json_pr
         return false;
     if (out->used <= out->size)
         return true;
-    return encode_fault(&e, NULL, (struct verdict){"memory", "message is larger than the buffer", 0});
+    return encode_fault(&e, NULL,
+                        (struct verdict){"memory", "message is larger than the buffer", 0});
 }
 
 bool json_unknown_message(struct json_report *report)

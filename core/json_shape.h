@@ -41,22 +41,22 @@ struct json_atom {
 struct json_shape {
     enum json_kind kind;
     enum json_format format;
-    uint16_t size;    /* of the C value */
-    bool open;        /* object: unknown properties are skipped, not faults */
-    uint16_t count;   /* of fields, names or atoms */
-    uint64_t required;/* object: one bit per field */
-    int64_t min, max; /* integer: value; string: code points; array: items */
+    uint16_t size;     /* of the C value */
+    bool open;         /* object: unknown properties are skipped, not faults */
+    uint16_t count;    /* of fields, names or atoms */
+    uint64_t required; /* object: one bit per field */
+    int64_t min, max;  /* integer: value; string: code points; array: items */
     const struct json_shape *item;
     const struct json_field *fields;
-    const struct text *names;  /* enum: wire text of value i + 1 */
-    const struct json_atom *atoms;  /* string: pattern */
+    const struct text *names;      /* enum: wire text of value i + 1 */
+    const struct json_atom *atoms; /* string: pattern */
 };
 
 struct json_field {
     const char *lead; /* ,"name": */
     uint16_t name_len;
     uint16_t offset;
-    uint16_t has;     /* offset of its bool has_..., or JSON_ALWAYS */
+    uint16_t has; /* offset of its bool has_..., or JSON_ALWAYS */
     bool personal;
     const struct json_shape *shape;
 };
@@ -83,9 +83,9 @@ struct json_out {
 enum json_privacy { JSON_WHOLE, JSON_REDACTED }; /* redacted: personal data left out, for logs */
 
 bool json_decode(const struct json_shape *shape, struct text json, struct arena *arena, void *value,
-               struct json_report *report);
-bool json_encode(const struct json_shape *shape, const void *value, enum json_privacy privacy, struct json_out *out,
-               struct json_report *report);
+                 struct json_report *report);
+bool json_encode(const struct json_shape *shape, const void *value, enum json_privacy privacy,
+                 struct json_out *out, struct json_report *report);
 /* Reports that no message has this type; returns false. */
 bool json_unknown_message(struct json_report *report);
 #endif

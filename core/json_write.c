@@ -1,7 +1,8 @@
 /* JSON without a schema, by the encoder that schemas use. */
 #include "core/json_write.h"
 
-static const struct json_shape string = {.kind = SHAPE_STRING, .size = sizeof(struct text), .max = INT64_MAX};
+static const struct json_shape string = {
+    .kind = SHAPE_STRING, .size = sizeof(struct text), .max = INT64_MAX};
 static const struct json_shape integer = {
     .kind = SHAPE_INTEGER, .size = sizeof(int64_t), .min = INT64_MIN, .max = INT64_MAX};
 static const struct json_shape boolean = {.kind = SHAPE_BOOLEAN, .size = sizeof(bool)};
@@ -30,7 +31,8 @@ static void lead(struct json_write *w, const char *name)
     put(w, "\":", 2);
 }
 
-static void value(struct json_write *w, const char *name, const struct json_shape *shape, const void *slot)
+static void value(struct json_write *w, const char *name, const struct json_shape *shape,
+                  const void *slot)
 {
     struct json_report report;
     lead(w, name);
@@ -40,7 +42,8 @@ static void value(struct json_write *w, const char *name, const struct json_shap
 
 struct json_write json_write_start(struct arena *arena)
 {
-    return (struct json_write){.out = {.at = arena->base + arena->used, .size = arena->size - arena->used}};
+    return (struct json_write){
+        .out = {.at = arena->base + arena->used, .size = arena->size - arena->used}};
 }
 
 struct text json_write_finish(struct json_write *w, struct arena *arena)

@@ -4,7 +4,8 @@
  *     json_write_text(&w, "sku", sku);
  *     json_write_end(&w, '}');
  *
- * name: of the property; NULL inside a list and at the top. What does not fit, or is not UTF-8, sets .failed. */
+ * name: of the property; NULL inside a list and at the top. What does not fit, or is not UTF-8,
+ * sets .failed. */
 #ifndef CORE_JSON_WRITE_H
 #define CORE_JSON_WRITE_H
 

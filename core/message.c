@@ -11,19 +11,19 @@ int message_tag(const struct vocabulary *vocabulary, struct text type)
     return 0;
 }
 
-bool message_decode(const struct vocabulary *vocabulary, struct text type, struct text json, struct arena *arena,
-                    void *ret_message, struct json_report *report)
+bool message_decode(const struct vocabulary *vocabulary, struct text type, struct text json,
+                    struct arena *arena, void *ret_message, struct json_report *report)
 {
     int tag = message_tag(vocabulary, type);
     if (tag == 0)
         return json_unknown_message(report);
     memcpy(ret_message, &tag, sizeof tag);
-    return json_decode(message_type(vocabulary, tag)->shape, json, arena, (char *)ret_message + vocabulary->as_offset,
-                       report);
+    return json_decode(message_type(vocabulary, tag)->shape, json, arena,
+                       (char *)ret_message + vocabulary->as_offset, report);
 }
 
-struct text message_encode(const struct vocabulary *vocabulary, const void *message, struct arena *arena,
-                           struct json_report *report)
+struct text message_encode(const struct vocabulary *vocabulary, const void *message,
+                           struct arena *arena, struct json_report *report)
 {
     int tag;
     memcpy(&tag, message, sizeof tag);
@@ -32,8 +32,8 @@ struct text message_encode(const struct vocabulary *vocabulary, const void *mess
         return (struct text){NULL, 0};
     }
     struct json_out out = {.at = arena->base + arena->used, .size = arena->size - arena->used};
-    if (!json_encode(message_type(vocabulary, tag)->shape, (const char *)message + vocabulary->as_offset, JSON_WHOLE, &out,
-                     report))
+    if (!json_encode(message_type(vocabulary, tag)->shape,
+                     (const char *)message + vocabulary->as_offset, JSON_WHOLE, &out, report))
         return (struct text){NULL, 0};
     arena->used = (arena->used + out.used + 15) & ~(size_t)15;
     if (arena->used > arena->size)

@@ -18,7 +18,8 @@ struct message_type {
     size_t json_max; /* the most bytes its JSON can have */
 };
 
-/* All commands, or all events, of one service. The C value is { enum tag; union as }; tags count from 1. */
+/* All commands, or all events, of one service. The C value is { enum tag; union as }; tags count
+ * from 1. */
 struct vocabulary {
     const char *name;                 /* order_event */
     const struct message_type *types; /* the type with tag t is types[t - 1] */
@@ -35,12 +36,14 @@ static inline const struct message_type *message_type(const struct vocabulary *v
     return &vocabulary->types[tag - 1];
 }
 
-/* Reads and validates `json` as a message of wire name `type` into *ret_message (vocabulary->size bytes).
- * Text in it points into `json` or the arena: both must outlive it. False: the report says why. */
-bool message_decode(const struct vocabulary *vocabulary, struct text type, struct text json, struct arena *arena,
-                    void *ret_message, struct json_report *report);
-/* Writes the message as JSON into arena memory; validates, so nothing invalid can be stored. .at is NULL on failure. */
-struct text message_encode(const struct vocabulary *vocabulary, const void *message, struct arena *arena,
-                           struct json_report *report);
+/* Reads and validates `json` as a message of wire name `type` into *ret_message (vocabulary->size
+ * bytes). Text in it points into `json` or the arena: both must outlive it. False: the report says
+ * why. */
+bool message_decode(const struct vocabulary *vocabulary, struct text type, struct text json,
+                    struct arena *arena, void *ret_message, struct json_report *report);
+/* Writes the message as JSON into arena memory; validates, so nothing invalid can be stored. .at is
+ * NULL on failure. */
+struct text message_encode(const struct vocabulary *vocabulary, const void *message,
+                           struct arena *arena, struct json_report *report);
 
 #endif

@@ -11,7 +11,8 @@ uint32_t murmur2(struct text key)
     uint32_t len = (uint32_t)key.len;
     uint32_t h = (uint32_t)MURMUR2_SEED ^ len;
     for (; len >= 4; len -= 4, d += 4) {
-        uint32_t k = (uint32_t)d[0] | (uint32_t)d[1] << 8 | (uint32_t)d[2] << 16 | (uint32_t)d[3] << 24;
+        uint32_t k =
+            (uint32_t)d[0] | (uint32_t)d[1] << 8 | (uint32_t)d[2] << 16 | (uint32_t)d[3] << 24;
         k *= m;
         k ^= k >> MURMUR2_R;
         k *= m;

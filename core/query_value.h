@@ -5,9 +5,17 @@
 #include "core/text.h"
 #include "core/uuid.h"
 
-/* Parameters and results alike. PostgreSQL types: number: smallint, integer, bigint (also count(*));
- * boolean: boolean; time: timestamptz, microseconds since 1970; text: text, varchar, and numeric as digits. */
-enum query_kind { QUERY_KIND_NULL, QUERY_KIND_TEXT, QUERY_KIND_UUID, QUERY_KIND_NUMBER, QUERY_KIND_BOOLEAN, QUERY_KIND_TIME };
+/* Parameters and results alike. PostgreSQL types: number: smallint, integer, bigint (also
+ * count(*)); boolean: boolean; time: timestamptz, microseconds since 1970; text: text, varchar, and
+ * numeric as digits. */
+enum query_kind {
+    QUERY_KIND_NULL,
+    QUERY_KIND_TEXT,
+    QUERY_KIND_UUID,
+    QUERY_KIND_NUMBER,
+    QUERY_KIND_BOOLEAN,
+    QUERY_KIND_TIME
+};
 
 struct query_value {
     enum query_kind kind;
@@ -32,7 +40,8 @@ struct query_rows {
     struct query_value *values; /* count * columns, in the arena */
 };
 
-static inline const struct query_value *query_at(const struct query_rows *rows, size_t row, size_t column)
+static inline const struct query_value *query_at(const struct query_rows *rows, size_t row,
+                                                 size_t column)
 {
     return &rows->values[row * rows->columns + column];
 }

@@ -28,14 +28,16 @@ static bool add(struct refusal *refusal, enum problem problem, struct fault faul
     return false;
 }
 
-bool refuse_at(struct refusal *refusal, enum problem problem, const char *pointer, const char *detail)
+bool refuse_at(struct refusal *refusal, enum problem problem, const char *pointer,
+               const char *detail)
 {
     return add(refusal, problem, (struct fault){.pointer = pointer, .detail = detail});
 }
 
 bool refuse_parameter(struct refusal *refusal, const char *parameter, const char *detail)
 {
-    return add(refusal, PROBLEM_MALFORMED, (struct fault){.parameter = parameter, .detail = detail});
+    return add(refusal, PROBLEM_MALFORMED,
+               (struct fault){.parameter = parameter, .detail = detail});
 }
 
 struct question *inquiry_ask(struct inquiry *inquiry, const char *service, const char *sql)
@@ -90,8 +92,8 @@ static void allow(char *out, size_t size, const char *method)
 }
 
 enum route_match route_find(const struct route_list *list, struct text method, struct text path,
-                            const struct route **ret_route, struct text ret_parts[ROUTE_PATH_MAX], char *ret_allow,
-                            size_t allow_size)
+                            const struct route **ret_route, struct text ret_parts[ROUTE_PATH_MAX],
+                            char *ret_allow, size_t allow_size)
 {
     enum route_match result = ROUTE_OTHER_PATH;
     struct text parts[ROUTE_PATH_MAX] = {0};

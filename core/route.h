@@ -1,5 +1,6 @@
-/* The contract of an HTTP route: a row of a table, and a few pure functions. The runtime matches, authenticates,
- * looks up, appends, waits and answers; nothing here touches the world. Text of a request lives as long as it. */
+/* The contract of an HTTP route: a row of a table, and a few pure functions. The runtime matches,
+ * authenticates, looks up, appends, waits and answers; nothing here touches the world. Text of a
+ * request lives as long as it. */
 #ifndef CORE_ROUTE_H
 #define CORE_ROUTE_H
 
@@ -8,10 +9,10 @@
 #include "core/query_value.h"
 
 enum {
-    ROUTE_PATH_MAX = 2,       /* {…} in a path template */
+    ROUTE_PATH_MAX = 2,        /* {…} in a path template */
     ROUTE_PARAMETERS_MAX = 16, /* ?name=value */
-    ROUTE_LOOKUPS_MAX = 50,   /* order lines */
-    ROUTE_QUESTIONS_MAX = 4,  /* asked at once */
+    ROUTE_LOOKUPS_MAX = 50,    /* order lines */
+    ROUTE_QUESTIONS_MAX = 4,   /* asked at once */
     ROUTE_QUESTION_VALUES_MAX = 8,
     ROUTE_ROUNDS_MAX = 4,
     ROUTE_FAULTS_MAX = 8,
@@ -49,7 +50,8 @@ struct refusal {
 /* Both return false, so that a handler can end with them. */
 bool refuse(struct refusal *refusal, enum problem problem, const char *detail);
 /* One more fault of the body, or of a parameter. */
-bool refuse_at(struct refusal *refusal, enum problem problem, const char *pointer, const char *detail);
+bool refuse_at(struct refusal *refusal, enum problem problem, const char *pointer,
+               const char *detail);
 bool refuse_parameter(struct refusal *refusal, const char *parameter, const char *detail);
 
 /* ---- what a service knows of products, by its own read model ---- */
@@ -58,8 +60,8 @@ bool refuse_parameter(struct refusal *refusal, const char *parameter, const char
 struct product_fact {
     bool known;
     bool discontinued;
-    int64_t version; /* of the product; rises with every event that matters to the catalogue */
-    int64_t price;   /* minor units */
+    int64_t version;  /* of the product; rises with every event that matters to the catalogue */
+    int64_t price;    /* minor units */
     int32_t currency; /* enum common_currency */
     struct uuid merchant_id;
 };
@@ -70,8 +72,8 @@ struct catalogue {
     const char *source;  /* product: whose log it folds; aggregate id = the key looked up */
     const char *sql;     /* the row of key $1 */
     bool (*read)(const struct query_value *row, struct product_fact *ret_fact);
-    /* False: this event does not matter. Else *fact becomes what is true after it; `fact->version` tells the runtime
-     * whether it was the next one. */
+    /* False: this event does not matter. Else *fact becomes what is true after it; `fact->version`
+     * tells the runtime whether it was the next one. */
     bool (*apply)(struct product_fact *fact, const struct event *event);
 };
 
@@ -95,7 +97,8 @@ struct command_route {
     bool saga;                         /* its order's fulfilment takes part in it */
     /* Decodes and validates; false: refused. */
     bool (*parse)(const struct request *request, struct intake *intake, struct refusal *refusal);
-    /* Builds the message of `vocabulary`; facts[i] is of intake->keys[i]. `id`: of the target, where it is a UUID. */
+    /* Builds the message of `vocabulary`; facts[i] is of intake->keys[i]. `id`: of the target,
+     * where it is a UUID. */
     bool (*build)(const struct request *request, const struct intake *intake, struct uuid id,
                   const struct product_fact *facts, void *ret_message, struct refusal *refusal);
 };
@@ -115,17 +118,18 @@ struct inquiry {
     size_t questions_count;
     struct question questions[ROUTE_QUESTIONS_MAX]; /* of this round; the handler writes them */
     struct query_rows answers[ROUTE_QUESTIONS_MAX]; /* to the questions of the round before */
-    const void *kept;         /* the handler's own, from one round to the next; in the arena */
+    const void *kept; /* the handler's own, from one round to the next; in the arena */
     struct json_write out;
-    int64_t version;          /* of what is shown, for ETag; 0: none */
-    int64_t sequence;         /* second part of the ETag; -1: none */
-    struct text next_cursor;  /* of a list; empty: it ends here */
+    int64_t version;         /* of what is shown, for ETag; 0: none */
+    int64_t sequence;        /* second part of the ETag; -1: none */
+    struct text next_cursor; /* of a list; empty: it ends here */
 };
 
 enum inquiry_step { INQUIRY_ASK, INQUIRY_DONE, INQUIRY_REFUSED };
 
 struct query_route {
-    /* Called in rounds: asks, reads the answers, asks again or writes the body to inquiry->out and is done. */
+    /* Called in rounds: asks, reads the answers, asks again or writes the body to inquiry->out and
+     * is done. */
     enum inquiry_step (*step)(struct inquiry *inquiry, struct refusal *refusal);
 };
 
@@ -136,9 +140,9 @@ struct question *inquiry_ask(struct inquiry *inquiry, const char *service, const
 
 struct route {
     const char *method;
-    const char *path;    /* /v1/products/{sku}/price */
-    const char *service; /* whose it is */
-    uint8_t roles;       /* any of these may; 0: anyone */
+    const char *path;                    /* /v1/products/{sku}/price */
+    const char *service;                 /* whose it is */
+    uint8_t roles;                       /* any of these may; 0: anyone */
     const struct command_route *command; /* one of the two */
     const struct query_route *query;
 };
@@ -150,10 +154,11 @@ struct route_list {
 
 /* How a path template meets a path. */
 enum route_match { ROUTE_OTHER_PATH, ROUTE_OTHER_METHOD, ROUTE_MATCH };
-/* The row for (method, path). MATCH: *ret_route and the parts that stand for {…}, still percent-encoded.
- * OTHER_METHOD: ret_allow holds the methods of that path, as in Allow. HEAD is answered like GET. */
+/* The row for (method, path). MATCH: *ret_route and the parts that stand for {…}, still
+ * percent-encoded. OTHER_METHOD: ret_allow holds the methods of that path, as in Allow. HEAD is
+ * answered like GET. */
 enum route_match route_find(const struct route_list *list, struct text method, struct text path,
-                            const struct route **ret_route, struct text ret_parts[ROUTE_PATH_MAX], char *ret_allow,
-                            size_t allow_size);
+                            const struct route **ret_route, struct text ret_parts[ROUTE_PATH_MAX],
+                            char *ret_allow, size_t allow_size);
 
 #endif

@@ -1,5 +1,6 @@
-/* The contract of a process that reacts to decisions of several services with commands, event-sourced in a
- * log of its own. Pure: the runtime reads the sources, keeps the state, fires the timers, appends. */
+/* The contract of a process that reacts to decisions of several services with commands,
+ * event-sourced in a log of its own. Pure: the runtime reads the sources, keeps the state, fires
+ * the timers, appends. */
 #ifndef CORE_SAGA_H
 #define CORE_SAGA_H
 
@@ -8,7 +9,8 @@
 
 enum saga_input_kind { SAGA_DECISION, SAGA_TIMER, SAGA_COMMAND };
 
-/* Settings of the deployment, recorded in the events they lead to, so that replay never reads them. */
+/* Settings of the deployment, recorded in the events they lead to, so that replay never reads them.
+ */
 struct saga_limits {
     int64_t step;         /* microseconds until a step without answer is given up */
     int64_t compensation; /* microseconds until a compensation without answer needs an operator */
@@ -16,10 +18,11 @@ struct saga_limits {
 
 struct saga_input {
     enum saga_input_kind kind;
-    int64_t at;                      /* microseconds: the owner's clock now */
-    struct uuid id;                  /* which instance: the order */
+    int64_t at;     /* microseconds: the owner's clock now */
+    struct uuid id; /* which instance: the order */
     struct saga_limits limits;
-    const struct decision *decision; /* SAGA_DECISION: whose command_id tells which step it answers */
+    const struct decision *decision; /* SAGA_DECISION: whose command_id tells which step it answers
+                                      */
     const char *service;             /* SAGA_DECISION: whose log it stands in */
     size_t events_count;             /* SAGA_DECISION: may be 0 (refused, or nothing to do) */
     const struct event *events;
@@ -27,13 +30,14 @@ struct saga_input {
 };
 
 struct saga {
-    const char *service;              /* fulfilment */
-    const char *const *sources;       /* services whose logs it reads; NULL-terminated */
+    const char *service;               /* fulfilment */
+    const char *const *sources;        /* services whose logs it reads; NULL-terminated */
     const struct vocabulary *commands; /* what an operator may ask */
     const struct vocabulary *events;
     size_t state_size; /* bytes; zeroed first */
 
-    /* What does this input lead to? Events of the saga and commands to services; nothing when it is not awaited. */
+    /* What does this input lead to? Events of the saga and commands to services; nothing when it is
+     * not awaited. */
     void (*react)(const void *state, const struct saga_input *input, struct draft *draft);
     void (*evolve)(void *state, const void *event);
     void (*finish)(void *state);

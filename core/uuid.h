@@ -1,4 +1,5 @@
-/* UUIDs (RFC 9562): read, written, derived by name (version 5). Pure; random ones are made in runtime/. */
+/* UUIDs (RFC 9562): read, written, derived by name (version 5). Pure; random ones are made in
+ * runtime/. */
 #ifndef CORE_UUID_H
 #define CORE_UUID_H
 
@@ -18,7 +19,8 @@ void uuid_format(struct uuid id, char out[UUID_TEXT_LEN + 1]);
 bool uuid_read(struct text text, struct uuid *ret_id);
 /* Version 5: the same namespace and name give the same id, for ever. */
 struct uuid uuid_derive(struct uuid space, struct text name);
-/* Version 5 over the parts, each with its length, so that no two lists meet. At most 8 KiB in all. */
+/* Version 5 over the parts, each with its length, so that no two lists meet. At most 8 KiB in all.
+ */
 struct uuid uuid_derive_parts(struct uuid space, const struct text *parts, size_t count);
 
 static inline bool uuid_equal(struct uuid a, struct uuid b)

@@ -1,5 +1,6 @@
-/* The payment provider: which call an event asks for, and which command its answer becomes. Key of every operation:
- * UUIDv5(payment id, operation, business ordinal), never an attempt: anything else would charge twice. */
+/* The payment provider: which call an event asks for, and which command its answer becomes. Key of
+ * every operation: UUIDv5(payment id, operation, business ordinal), never an attempt: anything else
+ * would charge twice. */
 #include <assert.h>
 #include <stdio.h>
 
@@ -59,7 +60,9 @@ static void keep_reference(struct job *job, struct text reference)
 static void open_job(struct job *job, enum payment_operation operation, struct uuid payment_id,
                      struct uuid order_id, int64_t number)
 {
-    *job = (struct job){.operation = operation, .payment_id = payment_id, .order_id = order_id,
+    *job = (struct job){.operation = operation,
+                        .payment_id = payment_id,
+                        .order_id = order_id,
                         .key = key_of(payment_id, operation, number)};
 }
 
@@ -78,7 +81,8 @@ static void open_capture(struct job *job, const struct payment_capture_requested
 
 static void open_void(struct job *job, const struct payment_void_requested_v1 *e)
 {
-    open_job(job, PAYMENT_OPERATION_VOID, e->payment_id, e->order_id, e->has_number ? e->number : 1);
+    open_job(job, PAYMENT_OPERATION_VOID, e->payment_id, e->order_id,
+             e->has_number ? e->number : 1);
     if (e->has_provider_reference)
         keep_reference(job, e->provider_reference);
 }
@@ -96,10 +100,18 @@ static bool start(void *memory, const struct event *event, bool repeat)
     const struct payment_event *e = event_as(event, payment);
     assert(e);
     switch (e->tag) {
-    case PAYMENT_EVENT_REQUESTED_V1: open_authorize(job, &e->as.requested_v1); break;
-    case PAYMENT_EVENT_CAPTURE_REQUESTED_V1: open_capture(job, &e->as.capture_requested_v1); break;
-    case PAYMENT_EVENT_VOID_REQUESTED_V1: open_void(job, &e->as.void_requested_v1); break;
-    case PAYMENT_EVENT_REFUND_REQUESTED_V1: open_refund(job, &e->as.refund_requested_v1); break;
+    case PAYMENT_EVENT_REQUESTED_V1:
+        open_authorize(job, &e->as.requested_v1);
+        break;
+    case PAYMENT_EVENT_CAPTURE_REQUESTED_V1:
+        open_capture(job, &e->as.capture_requested_v1);
+        break;
+    case PAYMENT_EVENT_VOID_REQUESTED_V1:
+        open_void(job, &e->as.void_requested_v1);
+        break;
+    case PAYMENT_EVENT_REFUND_REQUESTED_V1:
+        open_refund(job, &e->as.refund_requested_v1);
+        break;
     case PAYMENT_EVENT_AUTHORIZED_V1:
     case PAYMENT_EVENT_DECLINED_V1:
     case PAYMENT_EVENT_CAPTURED_V1:
@@ -108,7 +120,8 @@ static bool start(void *memory, const struct event *event, bool repeat)
     case PAYMENT_EVENT_VOIDED_V1:
     case PAYMENT_EVENT_REFUNDED_V1:
     case PAYMENT_EVENT_RELEASE_FAILED_V1:
-    case PAYMENT_EVENT_UNKNOWN_V1: return false;
+    case PAYMENT_EVENT_UNKNOWN_V1:
+        return false;
     }
     bool unnamed = job->operation != PAYMENT_OPERATION_AUTHORIZE && job->reference_len == 0;
     job->stage = unnamed ? STAGE_FIND : repeat ? STAGE_ASK : STAGE_ACT;
@@ -131,7 +144,9 @@ static struct text encode(const struct json_shape *shape, const void *value, siz
 static struct text request_body(const struct job *job, struct arena *arena)
 {
     const struct provider_charge_request charge = {
-        .amount = job->amount.amount, .currency = job->amount.currency, .reference = job->order_id,
+        .amount = job->amount.amount,
+        .currency = job->amount.currency,
+        .reference = job->order_id,
         .payment_method = {job->method, job->method_len}};
     const struct provider_refund_request refund = {.amount = job->amount.amount};
     switch (job->operation) {
@@ -142,7 +157,8 @@ static struct text request_body(const struct job *job, struct arena *arena)
         return encode(&provider_refund_request_shape, &refund, provider_refund_request_json_max,
                       arena);
     case PAYMENT_OPERATION_CAPTURE:
-    case PAYMENT_OPERATION_VOID: break; /* all there is */
+    case PAYMENT_OPERATION_VOID:
+        break; /* all there is */
     }
     return TEXT("{}");
 }
@@ -153,7 +169,8 @@ static bool unreserved(char c)
            c == '_' || c == '.' || c == '~';
 }
 
-/* One path segment, percent-encoded (RFC 3986): the name of a charge is the provider's, not ours. */
+/* One path segment, percent-encoded (RFC 3986): the name of a charge is the provider's, not ours.
+ */
 static void write_path(const struct job *job, const char *verb, char *out, size_t size)
 {
     static const char lead[] = "/charges/";
@@ -180,10 +197,18 @@ _Static_assert(sizeof "/charges//capture" + 3 * REFERENCE_BYTES_MAX <= EFFECT_PA
 static void write_operation(const struct job *job, char *path, size_t size)
 {
     switch (job->operation) {
-    case PAYMENT_OPERATION_AUTHORIZE: snprintf(path, size, "/charges"); break;
-    case PAYMENT_OPERATION_CAPTURE: write_path(job, "capture", path, size); break;
-    case PAYMENT_OPERATION_VOID: write_path(job, "void", path, size); break;
-    case PAYMENT_OPERATION_REFUND: write_path(job, "refund", path, size); break;
+    case PAYMENT_OPERATION_AUTHORIZE:
+        snprintf(path, size, "/charges");
+        break;
+    case PAYMENT_OPERATION_CAPTURE:
+        write_path(job, "capture", path, size);
+        break;
+    case PAYMENT_OPERATION_VOID:
+        write_path(job, "void", path, size);
+        break;
+    case PAYMENT_OPERATION_REFUND:
+        write_path(job, "refund", path, size);
+        break;
     }
 }
 
@@ -205,7 +230,9 @@ static void call(const void *memory, struct arena *arena, struct effect_call *re
         write_operation(job, ret_call->path, sizeof ret_call->path);
         ret_call->body = request_body(job, arena);
         break;
-    case STAGE_ASK: write_question(job->key, ret_call->path, sizeof ret_call->path); break;
+    case STAGE_ASK:
+        write_question(job->key, ret_call->path, sizeof ret_call->path);
+        break;
     case STAGE_FIND:
         write_question(key_of(job->payment_id, PAYMENT_OPERATION_AUTHORIZE, 1), ret_call->path,
                        sizeof ret_call->path);
@@ -215,8 +242,9 @@ static void call(const void *memory, struct arena *arena, struct effect_call *re
 
 /* ---- results -------------------------------------------------------------------------------- */
 
-static void finish(const struct job *job, const char *outcome, const struct payment_command *command,
-                   struct arena *arena, struct effect_result *ret_result)
+static void finish(const struct job *job, const char *outcome,
+                   const struct payment_command *command, struct arena *arena,
+                   struct effect_result *ret_result)
 {
     struct payment_command *message = arena_alloc(arena, sizeof *message);
     assert(message);
@@ -225,9 +253,9 @@ static void finish(const struct job *job, const char *outcome, const struct paym
     ret_result->message = message;
 }
 
-#define FINISH(outcome, tag_, member, ...)                                                      \
-    finish(job, outcome,                                                                        \
-           &(struct payment_command){.tag = tag_,                                               \
+#define FINISH(outcome, tag_, member, ...)                                                       \
+    finish(job, outcome,                                                                         \
+           &(struct payment_command){.tag = tag_,                                                \
                                      .as.member = {.payment_id = job->payment_id, __VA_ARGS__}}, \
            arena, ret_result)
 
@@ -257,7 +285,8 @@ static void refused(const struct job *job, struct text reason, struct arena *are
 {
     switch (job->operation) {
     case PAYMENT_OPERATION_AUTHORIZE:
-        FINISH("declined", PAYMENT_COMMAND_RECORD_DECLINED_V1, record_declined_v1, .reason = reason);
+        FINISH("declined", PAYMENT_COMMAND_RECORD_DECLINED_V1, record_declined_v1,
+               .reason = reason);
         break;
     case PAYMENT_OPERATION_CAPTURE:
         FINISH("capture_failed", PAYMENT_COMMAND_RECORD_CAPTURE_FAILED_V1, record_capture_failed_v1,
@@ -303,7 +332,8 @@ static bool has_key(const struct provider_operation *operation, struct uuid key)
     return uuid_read(operation->key, &theirs) && uuid_equal(theirs, key);
 }
 
-/* Statuses by which the provider itself says no for good. A 404 to a new charge is a wrong address, not an answer. */
+/* Statuses by which the provider itself says no for good. A 404 to a new charge is a wrong address,
+ * not an answer. */
 static bool is_refusal(const struct job *job, int status)
 {
     bool missing = status == 404 && job->operation != PAYMENT_OPERATION_AUTHORIZE;
@@ -397,9 +427,12 @@ static enum effect_verdict learn(void *memory, const struct effect_answer *answe
 {
     struct job *job = memory;
     switch (job->stage) {
-    case STAGE_ACT: return learn_act(job, answer, arena, ret_result);
-    case STAGE_ASK: return learn_ask(job, answer, arena, ret_result);
-    case STAGE_FIND: return learn_find(job, answer, arena, ret_result);
+    case STAGE_ACT:
+        return learn_act(job, answer, arena, ret_result);
+    case STAGE_ASK:
+        return learn_ask(job, answer, arena, ret_result);
+    case STAGE_FIND:
+        return learn_find(job, answer, arena, ret_result);
     }
     assert(!"a stage");
     return EFFECT_RETRY;

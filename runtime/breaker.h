@@ -1,4 +1,5 @@
-/* A circuit breaker: after so many connection failures in a row nobody is called but, now and then, one probe. Pure. */
+/* A circuit breaker: after so many connection failures in a row nobody is called but, now and then,
+ * one probe. Pure. */
 #ifndef RUNTIME_BREAKER_H
 #define RUNTIME_BREAKER_H
 

@@ -12,8 +12,8 @@ static void release(char **memory)
 }
 
 /* Waits for a record that is known to be there. */
-static struct err read_one(struct cursor *c, struct log_reader *reader, int64_t offset, struct arena *arena,
-                           struct log_record *ret_record)
+static struct err read_one(struct cursor *c, struct log_reader *reader, int64_t offset,
+                           struct arena *arena, struct log_record *ret_record)
 {
     enum { TRIES = 250, WAIT_MS = 20 };
     size_t n = 0;
@@ -27,7 +27,8 @@ static struct err read_one(struct cursor *c, struct log_reader *reader, int64_t 
     return ret_record->offset == offset ? OK : FAIL(ERR_LOST, "record is no longer kept");
 }
 
-static struct err read_mark(struct cursor *c, struct log_reader *reader, int64_t offset, struct mark *ret_mark)
+static struct err read_mark(struct cursor *c, struct log_reader *reader, int64_t offset,
+                            struct mark *ret_mark)
 {
     CLEANUP(release) char *memory = aligned_alloc(16, PEEK_BYTES);
     struct arena arena = {memory, 0, PEEK_BYTES};
@@ -37,10 +38,11 @@ static struct err read_mark(struct cursor *c, struct log_reader *reader, int64_t
     return mark_decode(record.value, ret_mark);
 }
 
-struct err cursor_resume(struct cursor *cursor, struct log_reader *reader, struct log_topic *topic, int partition,
-                         int64_t done)
+struct err cursor_resume(struct cursor *cursor, struct log_reader *reader, struct log_topic *topic,
+                         int partition, int64_t done)
 {
-    struct cursor c = {.topic = topic, .partition = partition, .next = done, .done = done, .judge = JUDGE_START};
+    struct cursor c = {
+        .topic = topic, .partition = partition, .next = done, .done = done, .judge = JUDGE_START};
     struct mark mark;
     int64_t first, end;
     TRY(log_follow(reader, topic, partition));
@@ -58,8 +60,8 @@ struct err cursor_resume(struct cursor *cursor, struct log_reader *reader, struc
     return OK;
 }
 
-struct err cursor_resume_at(struct cursor *cursor, struct log_reader *reader, struct log_topic *topic, int partition,
-                            int64_t offset)
+struct err cursor_resume_at(struct cursor *cursor, struct log_reader *reader,
+                            struct log_topic *topic, int partition, int64_t offset)
 {
     struct cursor c = {.topic = topic, .partition = partition, .next = offset, .done = offset};
     struct mark mark;
@@ -72,8 +74,8 @@ struct err cursor_resume_at(struct cursor *cursor, struct log_reader *reader, st
     return OK;
 }
 
-struct err cursor_fetch(struct cursor *cursor, struct log_reader *reader, int64_t offset, struct arena *arena,
-                        struct decision *ret_decision)
+struct err cursor_fetch(struct cursor *cursor, struct log_reader *reader, int64_t offset,
+                        struct arena *arena, struct decision *ret_decision)
 {
     struct log_record record;
     TRY(read_one(cursor, reader, offset, arena, &record));
@@ -93,7 +95,8 @@ static struct err skip_to(struct cursor *c, struct log_reader *reader, int64_t e
         for (size_t i = 0; i < n && c->next < end; i++) {
             struct mark mark;
             TRY(mark_decode(records[i].value, &mark));
-            if (log_judge(&c->judge, records[i].offset, &mark) != VERDICT_VOID && mark.commands_next > c->commands_next)
+            if (log_judge(&c->judge, records[i].offset, &mark) != VERDICT_VOID &&
+                mark.commands_next > c->commands_next)
                 c->commands_next = mark.commands_next;
             c->next = records[i].offset + 1;
         }
@@ -101,7 +104,8 @@ static struct err skip_to(struct cursor *c, struct log_reader *reader, int64_t e
     return OK;
 }
 
-struct err cursor_from_end(struct cursor *cursor, struct log_reader *reader, struct log_topic *topic, int partition)
+struct err cursor_from_end(struct cursor *cursor, struct log_reader *reader,
+                           struct log_topic *topic, int partition)
 {
     struct cursor c = {.topic = topic, .partition = partition, .judge = JUDGE_START};
     struct mark mark;
@@ -120,7 +124,8 @@ struct err cursor_from_end(struct cursor *cursor, struct log_reader *reader, str
     return OK;
 }
 
-static struct err take_decision(struct cursor *c, const struct log_record *r, struct arena *arena, struct fact *fact)
+static struct err take_decision(struct cursor *c, const struct log_record *r, struct arena *arena,
+                                struct fact *fact)
 {
     TRY(decision_decode(r->value, arena, &fact->decision));
     fact->offset = r->offset;
@@ -130,8 +135,8 @@ static struct err take_decision(struct cursor *c, const struct log_record *r, st
 }
 
 /* One record, judged; decoded when it is a valid decision. On an error nothing has moved. */
-static struct err take(struct cursor *c, const struct log_record *r, struct arena *arena, struct fact *fact,
-                       enum verdict *ret_verdict)
+static struct err take(struct cursor *c, const struct log_record *r, struct arena *arena,
+                       struct fact *fact, enum verdict *ret_verdict)
 {
     struct mark mark;
     struct takeover takeover;
@@ -141,7 +146,9 @@ static struct err take(struct cursor *c, const struct log_record *r, struct aren
     TRY(mark_decode(r->value, &mark));
     enum verdict verdict = log_judge(&judge, r->offset, &mark);
     switch (verdict) {
-    case VERDICT_VALID: TRY(take_decision(c, r, arena, fact)); break;
+    case VERDICT_VALID:
+        TRY(take_decision(c, r, arena, fact));
+        break;
     case VERDICT_TAKEOVER:
         TRY(takeover_decode(r->value, &takeover));
         c->nonce = takeover.nonce;
@@ -159,8 +166,8 @@ static struct err take(struct cursor *c, const struct log_record *r, struct aren
     return OK;
 }
 
-struct err cursor_read(struct cursor *cursor, struct log_reader *reader, struct arena *arena, struct fact *facts, size_t max,
-                       size_t *ret_count)
+struct err cursor_read(struct cursor *cursor, struct log_reader *reader, struct arena *arena,
+                       struct fact *facts, size_t max, size_t *ret_count)
 {
     struct log_record records[RECORDS_MAX];
     size_t n, valid = 0;
@@ -168,8 +175,8 @@ struct err cursor_read(struct cursor *cursor, struct log_reader *reader, struct 
     /* a third of the arena for the bytes, the rest for what they decode to */
     struct arena bytes = {arena->base, arena->used, arena->used + (arena->size - arena->used) / 3};
     assert(bytes.size - bytes.used >= PEEK_BYTES);
-    TRY(log_read(reader, cursor->topic, cursor->partition, cursor->next, &bytes, records, max < RECORDS_MAX ? max : RECORDS_MAX,
-                 &n));
+    TRY(log_read(reader, cursor->topic, cursor->partition, cursor->next, &bytes, records,
+                 max < RECORDS_MAX ? max : RECORDS_MAX, &n));
     arena->used = bytes.used;
     for (size_t i = 0; i < n && verdict != VERDICT_TAKEOVER; i++) {
         struct err e = take(cursor, &records[i], arena, &facts[valid], &verdict);

@@ -1,4 +1,5 @@
-/* Reads one log partition and hands out its valid decisions only: how everybody but the owner reads a log. */
+/* Reads one log partition and hands out its valid decisions only: how everybody but the owner reads
+ * a log. */
 #ifndef RUNTIME_CURSOR_H
 #define RUNTIME_CURSOR_H
 
@@ -8,13 +9,14 @@
 struct cursor {
     struct log_topic *topic;
     int partition;
-    int64_t next;          /* offset of the next record to read */
-    int64_t done;          /* offset after the last valid decision handed out: the only position worth keeping */
+    int64_t next; /* offset of the next record to read */
+    int64_t done; /* offset after the last valid decision handed out: the only position worth
+                     keeping */
     int64_t commands_next; /* as told by the last valid record read; 0: none yet */
     struct judge judge;
     struct uuid nonce; /* of the latest TAKEOVER read here; nil before the first */
     uint64_t voids;    /* void records met */
-    uint64_t gaps;     /* of those: of the epoch in force, so that its writer must take over again */
+    uint64_t gaps; /* of those: of the epoch in force, so that its writer must take over again */
 };
 
 struct fact {
@@ -23,23 +25,26 @@ struct fact {
     struct decision decision;
 };
 
-/* Goes on after the valid decision that ends at `done` (0: from the start). Follows the partition. ERR_LOST when the
- * log does not reach it, ERR_GAP when there is no decision before `done`. Blocks while reading one record. */
-NODISCARD struct err cursor_resume(struct cursor *cursor, struct log_reader *reader, struct log_topic *topic,
-                                   int partition, int64_t done);
+/* Goes on after the valid decision that ends at `done` (0: from the start). Follows the partition.
+ * ERR_LOST when the log does not reach it, ERR_GAP when there is no decision before `done`. Blocks
+ * while reading one record. */
+NODISCARD struct err cursor_resume(struct cursor *cursor, struct log_reader *reader,
+                                   struct log_topic *topic, int partition, int64_t done);
 /* Goes on with the valid decision at `offset` itself, to hand it out once more. */
-NODISCARD struct err cursor_resume_at(struct cursor *cursor, struct log_reader *reader, struct log_topic *topic,
-                                      int partition, int64_t offset);
+NODISCARD struct err cursor_resume_at(struct cursor *cursor, struct log_reader *reader,
+                                      struct log_topic *topic, int partition, int64_t offset);
 /* The record at `offset`, which is known to be a decision that has been read before. */
-NODISCARD struct err cursor_fetch(struct cursor *cursor, struct log_reader *reader, int64_t offset, struct arena *arena,
-                                  struct decision *ret_decision);
-/* Goes on with the first valid decision at or after the present end: finds its context by the epoch of the last
- * record, and reads forward from there (protocol.md, 6). */
-NODISCARD struct err cursor_from_end(struct cursor *cursor, struct log_reader *reader, struct log_topic *topic,
-                                     int partition);
-/* The next valid decisions, decoded into the arena (which also holds their bytes); *ret_count 0 with cursor->next
- * unmoved: nothing new. Void records are passed over; a batch ends after a TAKEOVER. */
-NODISCARD struct err cursor_read(struct cursor *cursor, struct log_reader *reader, struct arena *arena, struct fact *facts,
-                                 size_t max, size_t *ret_count);
+NODISCARD struct err cursor_fetch(struct cursor *cursor, struct log_reader *reader, int64_t offset,
+                                  struct arena *arena, struct decision *ret_decision);
+/* Goes on with the first valid decision at or after the present end: finds its context by the epoch
+ * of the last record, and reads forward from there (protocol.md, 6). */
+NODISCARD struct err cursor_from_end(struct cursor *cursor, struct log_reader *reader,
+                                     struct log_topic *topic, int partition);
+/* The next valid decisions, decoded into the arena (which also holds their bytes); *ret_count 0
+ * with cursor->next unmoved: nothing new. Void records are passed over; a batch ends after a
+ * TAKEOVER. */
+NODISCARD struct err cursor_read(struct cursor *cursor, struct log_reader *reader,
+                                 struct arena *arena, struct fact *facts, size_t max,
+                                 size_t *ret_count);
 
 #endif

@@ -8,8 +8,8 @@ enum { ROOM_MIN = 1024, EMPTY = 0 };
 
 struct dedup {
     struct dedup_entry *ring;
-    uint32_t *index; /* ring slot + 1; twice as many as ring slots */
-    size_t room;     /* of the ring, a power of two */
+    uint32_t *index;      /* ring slot + 1; twice as many as ring slots */
+    size_t room;          /* of the ring, a power of two */
     uint64_t first, next; /* entries held: [first, next), slot = number % room */
 };
 

@@ -1,5 +1,5 @@
-/* Which commands a partition has already decided: a window of the latest final decisions of clients and effects.
- * Rebuilt by the same fold as the state, so that every owner judges alike. */
+/* Which commands a partition has already decided: a window of the latest final decisions of clients
+ * and effects. Rebuilt by the same fold as the state, so that every owner judges alike. */
 #ifndef RUNTIME_DEDUP_H
 #define RUNTIME_DEDUP_H
 
@@ -19,7 +19,8 @@ struct dedup; /* opaque; single thread */
 
 struct dedup *dedup_create(void);
 void dedup_destroy(struct dedup *dedup);
-/* Forgets what is older than the window at `at`, then finds; NULL when not there. Valid until the next call. */
+/* Forgets what is older than the window at `at`, then finds; NULL when not there. Valid until the
+ * next call. */
 const struct dedup_entry *dedup_find(struct dedup *dedup, struct uuid command_id, int64_t at);
 /* A command id that is already there keeps its first entry. */
 void dedup_add(struct dedup *dedup, const struct dedup_entry *entry);

@@ -1,4 +1,5 @@
-/* Events to calls to commands: several at once, in order per aggregate, forgotten at every rebalance. */
+/* Events to calls to commands: several at once, in order per aggregate, forgotten at every
+ * rebalance. */
 #include "runtime/effect_worker.h"
 
 #include <assert.h>
@@ -27,9 +28,9 @@ enum job_state {
 
 struct job {
     enum job_state state;
-    int partition;      /* of the log */
-    uint64_t serial;    /* rises in the order of the log */
-    int64_t position;   /* of the group while this is the oldest job unfinished */
+    int partition;    /* of the log */
+    uint64_t serial;  /* rises in the order of the log */
+    int64_t position; /* of the group while this is the oldest job unfinished */
     int64_t due_ms;
     int64_t deadline_ms; /* 0: not called yet */
     int pause_ms;
@@ -154,9 +155,15 @@ static struct text encode_result(struct worker *w, const struct job *job,
     int tag;
     memcpy(&tag, result->message, sizeof tag);
     struct command c = {
-        .id = result->id, .attempt = result->id, .saga = job->saga, .cause = job->event_id,
-        .actor = {.roles = ROLE_SYSTEM}, .sent_at = clock_now_us(), .expected_version = VERSION_ANY,
-        .service = text_of(w->effect->service), .target = target_of(job),
+        .id = result->id,
+        .attempt = result->id,
+        .saga = job->saga,
+        .cause = job->event_id,
+        .actor = {.roles = ROLE_SYSTEM},
+        .sent_at = clock_now_us(),
+        .expected_version = VERSION_ANY,
+        .service = text_of(w->effect->service),
+        .target = target_of(job),
         .type = text_of(message_type(w->effect->commands, tag)->name),
         .traceparent = {job->trace, job->trace_len},
         .data = message_encode(w->effect->commands, result->message, &w->scratch, &report),
@@ -227,10 +234,18 @@ static void learn(struct worker *w, struct job *job, const struct effect_answer 
     arena_reset(&w->scratch);
     job->state = JOB_WAITING;
     switch (w->effect->learn(job->memory, answer, &w->scratch, &result)) {
-    case EFFECT_NEXT: job->due_ms = 0; break;
-    case EFFECT_RETRY: pause_job(w, job); break;
-    case EFFECT_SETTLE: job->due_ms = clock_monotonic_ms() + 2 * w->limits.call_ms; break;
-    case EFFECT_DONE: keep_result(w, job, &result); break;
+    case EFFECT_NEXT:
+        job->due_ms = 0;
+        break;
+    case EFFECT_RETRY:
+        pause_job(w, job);
+        break;
+    case EFFECT_SETTLE:
+        job->due_ms = clock_monotonic_ms() + 2 * w->limits.call_ms;
+        break;
+    case EFFECT_DONE:
+        keep_result(w, job, &result);
+        break;
     }
 }
 
@@ -259,8 +274,10 @@ static void make_call(struct worker *w, struct job *job)
     int len = snprintf(url, sizeof url, "%s%s", w->options->url, call.path);
     assert(len > 0 && (size_t)len < sizeof url);
     struct err e = http_out_send(w->http,
-                                 &(struct http_request){.method = call.method, .url = url,
-                                                        .key = call.key, .body = call.body,
+                                 &(struct http_request){.method = call.method,
+                                                        .url = url,
+                                                        .key = call.key,
+                                                        .body = call.body,
                                                         .traceparent = {job->trace, job->trace_len},
                                                         .timeout_ms = w->limits.call_ms},
                                  tag_of(w, job));
@@ -314,10 +331,14 @@ static struct err start_job(struct worker *w, const struct fact *fact, size_t i,
 {
     struct json_report faults = {0};
     const struct decision *d = &fact->decision;
-    struct event event = {
-        .service = w->effect->service, .vocabulary = w->effect->events, .id = event_id(d, i),
-        .version = event_version(d, i), .decision = d, .partition = fact->partition,
-        .index = (int32_t)i, .offset = fact->offset};
+    struct event event = {.service = w->effect->service,
+                          .vocabulary = w->effect->events,
+                          .id = event_id(d, i),
+                          .version = event_version(d, i),
+                          .decision = d,
+                          .partition = fact->partition,
+                          .index = (int32_t)i,
+                          .offset = fact->offset};
     void *message = arena_alloc(&w->unit, w->effect->events->size);
     if (!message)
         return FAIL(ERR_NOMEM, "a decision needs more memory than it may");
@@ -368,7 +389,8 @@ static void read_feed(struct worker *w, int partition)
         int64_t position = feed->cursor.done;
         before = feed->cursor.next;
         arena_reset(&w->unit);
-        struct err e = cursor_read(&feed->cursor, w->reader, &w->unit, w->facts, facts_that_fit(w), &n);
+        struct err e =
+            cursor_read(&feed->cursor, w->reader, &w->unit, w->facts, facts_that_fit(w), &n);
         for (size_t i = 0; e.code == ERR_OK && i < n; i++) {
             e = start_jobs(w, &w->facts[i], position);
             if (e.code != ERR_OK) {
@@ -617,8 +639,8 @@ struct err effect_worker_run(const struct effect_options *options)
                                   .pause_max_ms = EFFECT_BREAKER_MAX_MS};
     w->unit = (struct arena){malloc(UNIT_ARENA_BYTES), 0, UNIT_ARENA_BYTES};
     w->scratch = (struct arena){malloc(UNIT_ARENA_BYTES), 0, UNIT_ARENA_BYTES};
-    struct err e = w->unit.base && w->scratch.base ? open_patiently(w)
-                                                   : FAIL(ERR_NOMEM, "effect worker");
+    struct err e =
+        w->unit.base && w->scratch.base ? open_patiently(w) : FAIL(ERR_NOMEM, "effect worker");
     if (e.code == ERR_OK)
         run(w);
     close_all(w);

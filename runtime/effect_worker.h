@@ -1,5 +1,6 @@
-/* The worker of one effect: reads the valid decisions of its service's log, makes the calls its events ask for, and
- * sends the results to S.commands. Its position is its group's own: a rebuild never moves it. */
+/* The worker of one effect: reads the valid decisions of its service's log, makes the calls its
+ * events ask for, and sends the results to S.commands. Its position is its group's own: a rebuild
+ * never moves it. */
 #ifndef RUNTIME_EFFECT_WORKER_H
 #define RUNTIME_EFFECT_WORKER_H
 
@@ -9,17 +10,18 @@
 #include "runtime/event_log.h"
 
 enum {
-    EFFECT_JOBS_MAX = 512,         /* read and not finished */
-    EFFECT_CALLS_DEFAULT = 32,     /* under way at once */
-    EFFECT_CALL_MS = 3000,         /* one call */
-    EFFECT_DEADLINE_MS = 600000,   /* all calls of a job, in one process; then the result is "unknown" */
+    EFFECT_JOBS_MAX = 512,       /* read and not finished */
+    EFFECT_CALLS_DEFAULT = 32,   /* under way at once */
+    EFFECT_CALL_MS = 3000,       /* one call */
+    EFFECT_DEADLINE_MS = 600000, /* all calls of a job, in one process; then the result is "unknown"
+                                  */
     EFFECT_RETRY_MIN_MS = 200,
     EFFECT_RETRY_MAX_MS = 10000,
     EFFECT_BREAKER_FAILURES = 5,
     EFFECT_BREAKER_MIN_MS = 500,
     EFFECT_BREAKER_MAX_MS = 15000,
-    EFFECT_COMMIT_MS = 500,        /* between commits of the position */
-    EFFECT_DRAIN_MS = 5000,        /* for calls under way when told to stop */
+    EFFECT_COMMIT_MS = 500, /* between commits of the position */
+    EFFECT_DRAIN_MS = 5000, /* for calls under way when told to stop */
     EFFECT_GROUP_MAX = TOPIC_LEN_MAX,
 };
 
@@ -33,12 +35,12 @@ struct effect_limits {
 
 /* Read by any thread. */
 struct effect_stats {
-    atomic_uint_fast64_t calls;    /* made */
+    atomic_uint_fast64_t calls;      /* made */
     atomic_uint_fast64_t unanswered; /* of those */
-    atomic_uint_fast64_t results;  /* delivered to S.commands */
-    atomic_uint_fast64_t unknown;  /* of those: given up */
-    atomic_uint_fast64_t jobs;     /* unfinished now */
-    atomic_uint_fast64_t halted;   /* partitions that cannot go on */
+    atomic_uint_fast64_t results;    /* delivered to S.commands */
+    atomic_uint_fast64_t unknown;    /* of those: given up */
+    atomic_uint_fast64_t jobs;       /* unfinished now */
+    atomic_uint_fast64_t halted;     /* partitions that cannot go on */
     atomic_bool breaker_open;
 };
 
@@ -53,12 +55,12 @@ struct effect_options {
 
 void effect_group(const struct effect *effect, char out[EFFECT_GROUP_MAX]);
 
-/* Until *stop; then up to EFFECT_DRAIN_MS for what is under way. Fails only for what no waiting mends. Blocking: a
- * thread of its own. */
+/* Until *stop; then up to EFFECT_DRAIN_MS for what is under way. Fails only for what no waiting
+ * mends. Blocking: a thread of its own. */
 NODISCARD struct err effect_worker_run(const struct effect_options *options);
 
-/* For `topics apply`: a group without positions starts after the last valid decision of each partition, which on a
- * new log is 0. Old events are not acted upon. Reads the log. */
+/* For `topics apply`: a group without positions starts after the last valid decision of each
+ * partition, which on a new log is 0. Old events are not acted upon. Reads the log. */
 NODISCARD struct err effect_offsets_init(struct log *log, const struct effect *effect);
 
 #endif

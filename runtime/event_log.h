@@ -1,10 +1,11 @@
-/* What Foldlog needs from Kafka, and nothing more: append, read, and who owns which partition. No transactions
- * here (the publisher has its own: kafka_transaction.h). Implemented by kafka_log.c, kafka_tail.c, kafka_producer.c and
- * kafka_group.c on librdkafka; the build chooses. No Kafka type leaves those files.
+/* What Foldlog needs from Kafka, and nothing more: append, read, and who owns which partition. No
+ * transactions here (the publisher has its own: kafka_transaction.h). Implemented by kafka_log.c,
+ * kafka_tail.c, kafka_producer.c and kafka_group.c on librdkafka; the build chooses. No Kafka type
+ * leaves those files.
  *
- * Reading: one shared tail per process and topic partition keeps the newest records in a bounded ring; whoever is
- * further behind reads through a private fetch and joins the tail by itself. Offsets in the topics read here are
- * contiguous: no transactions, no compaction. */
+ * Reading: one shared tail per process and topic partition keeps the newest records in a bounded
+ * ring; whoever is further behind reads through a private fetch and joins the tail by itself.
+ * Offsets in the topics read here are contiguous: no transactions, no compaction. */
 #ifndef RUNTIME_EVENT_LOG_H
 #define RUNTIME_EVENT_LOG_H
 
@@ -13,11 +14,11 @@
 #include "core/limits.h"
 
 enum {
-    TAIL_RING_BYTES = 1024 * 1024,  /* per topic partition */
-    TAIL_RING_RECORDS = 8192,       /* per topic partition */
-    CATCH_UP_WAIT_MS = 200,         /* the longest log_read blocks behind the tail */
+    TAIL_RING_BYTES = 1024 * 1024, /* per topic partition */
+    TAIL_RING_RECORDS = 8192,      /* per topic partition */
+    CATCH_UP_WAIT_MS = 200,        /* the longest log_read blocks behind the tail */
     METADATA_TIMEOUT_MS = 10000,
-    APPEND_TIMEOUT_MS = 20000,      /* until an append is reported as failed */
+    APPEND_TIMEOUT_MS = 20000, /* until an append is reported as failed */
     SESSION_TIMEOUT_MS = 6000,
     HEARTBEAT_MS = 500,
 };
@@ -28,7 +29,8 @@ struct log_topic; /* interned: lives as long as its log, may be compared by addr
 struct log_options {
     const char *brokers;               /* host:port[,...] */
     const char *instance;              /* this process's name: static membership */
-    const char *const *kafka_settings; /* pairs name, value passed through to librdkafka; NULL-terminated or NULL */
+    const char *const *kafka_settings; /* pairs name, value passed through to librdkafka;
+                                          NULL-terminated or NULL */
 };
 
 NODISCARD struct err log_open(const struct log_options *options, struct log **ret_log);
@@ -40,7 +42,8 @@ NODISCARD struct err log_topic(struct log *log, const char *name, struct log_top
 const char *log_topic_name(const struct log_topic *topic);
 int log_topic_partitions(const struct log_topic *topic);
 /* First offset kept and the offset after the last record, as of now; asks the broker. */
-NODISCARD struct err log_ends(struct log_topic *topic, int partition, int64_t *ret_first, int64_t *ret_end);
+NODISCARD struct err log_ends(struct log_topic *topic, int partition, int64_t *ret_first,
+                              int64_t *ret_end);
 
 /* ---- reading: one reader per thread ---- */
 
@@ -52,14 +55,16 @@ struct log_record {
 
 NODISCARD struct err log_reader_open(struct log *log, struct log_reader **ret_reader);
 void log_reader_close(struct log_reader *reader);
-/* From now on news in this partition wake log_wait; starts the shared tail of the partition when nobody had it. */
+/* From now on news in this partition wake log_wait; starts the shared tail of the partition when
+ * nobody had it. */
 NODISCARD struct err log_follow(struct log_reader *reader, struct log_topic *topic, int partition);
 void log_unfollow(struct log_reader *reader, struct log_topic *topic, int partition);
-/* Up to `max` records from offset `from` on, copied into the arena, as many as fit. *ret_count 0: there is none yet
- * (or none arrived within CATCH_UP_WAIT_MS). The partition must be followed. ERR_LOST when `from` is no longer
- * kept. Blocks only while behind the tail. */
-NODISCARD struct err log_read(struct log_reader *reader, struct log_topic *topic, int partition, int64_t from,
-                              struct arena *arena, struct log_record *records, size_t max, size_t *ret_count);
+/* Up to `max` records from offset `from` on, copied into the arena, as many as fit. *ret_count 0:
+ * there is none yet (or none arrived within CATCH_UP_WAIT_MS). The partition must be followed.
+ * ERR_LOST when `from` is no longer kept. Blocks only while behind the tail. */
+NODISCARD struct err log_read(struct log_reader *reader, struct log_topic *topic, int partition,
+                              int64_t from, struct arena *arena, struct log_record *records,
+                              size_t max, size_t *ret_count);
 /* Blocks until there are news since the last log_wait returned, or timeout. */
 void log_wait(struct log_reader *reader, int timeout_ms);
 /* Wakes the reader's log_wait; from any thread. */
@@ -72,12 +77,14 @@ struct log_producer;
 typedef void (*producer_report)(void *context, uint64_t tag, int64_t offset, struct err err);
 
 /* waker: this reader's log_wait is woken when reports are there to be polled; may be NULL. */
-NODISCARD struct err producer_open(struct log *log, producer_report report, void *context, struct log_reader *waker,
-                                   struct log_producer **ret_producer);
+NODISCARD struct err producer_open(struct log *log, producer_report report, void *context,
+                                   struct log_reader *waker, struct log_producer **ret_producer);
 void producer_close(struct log_producer *producer); /* drops what was not sent */
-/* Copies key and value. Does not block: ERR_FULL when the bounded queue is full (poll, then again). */
-NODISCARD struct err producer_append(struct log_producer *producer, struct log_topic *topic, int partition, struct text key,
-                                     struct text value, uint64_t tag);
+/* Copies key and value. Does not block: ERR_FULL when the bounded queue is full (poll, then again).
+ */
+NODISCARD struct err producer_append(struct log_producer *producer, struct log_topic *topic,
+                                     int partition, struct text key, struct text value,
+                                     uint64_t tag);
 /* Runs reports; waits up to timeout_ms for the first. Returns how many ran. */
 int producer_poll(struct log_producer *producer, int timeout_ms);
 /* Until nothing is under way, or timeout: ERR_TIMEOUT. */
@@ -92,18 +99,23 @@ struct log_partition {
 };
 enum group_event { GROUP_NOTHING, GROUP_ASSIGNED, GROUP_REVOKED };
 
-/* Static membership under the process's instance name; eager range assignment. A topic's partitions of equal number
- * go to one member. waker as above: woken when the assignment changes. */
-NODISCARD struct err group_open(struct log *log, const char *name, struct log_topic *const *topics, size_t count,
-                                struct log_reader *waker, struct log_group **ret_group);
-/* Keeps the seat (KIP-345): the same instance name gets its partitions back within the session timeout. */
+/* Static membership under the process's instance name; eager range assignment. A topic's partitions
+ * of equal number go to one member. waker as above: woken when the assignment changes. */
+NODISCARD struct err group_open(struct log *log, const char *name, struct log_topic *const *topics,
+                                size_t count, struct log_reader *waker,
+                                struct log_group **ret_group);
+/* Keeps the seat (KIP-345): the same instance name gets its partitions back within the session
+ * timeout. */
 void group_close(struct log_group *group);
-/* Never blocks; call at least every few seconds. ASSIGNED: the complete new assignment, in group memory until the
- * next call. REVOKED: nothing is owned any more. */
-enum group_event group_poll(struct log_group *group, const struct log_partition **ret_owned, size_t *ret_count);
+/* Never blocks; call at least every few seconds. ASSIGNED: the complete new assignment, in group
+ * memory until the next call. REVOKED: nothing is owned any more. */
+enum group_event group_poll(struct log_group *group, const struct log_partition **ret_owned,
+                            size_t *ret_count);
 /* The committed offset (stable); -1 when there is none. */
-NODISCARD struct err group_committed(struct log_group *group, struct log_partition which, int64_t *ret_offset);
+NODISCARD struct err group_committed(struct log_group *group, struct log_partition which,
+                                     int64_t *ret_offset);
 /* Commits without waiting; a refused commit shows as a lost assignment. */
-NODISCARD struct err group_commit(struct log_group *group, struct log_partition which, int64_t offset);
+NODISCARD struct err group_commit(struct log_group *group, struct log_partition which,
+                                  int64_t offset);
 
 #endif

@@ -1,5 +1,6 @@
-/* Calls to somebody else's HTTP server without blocking: requests go to a thread of their own, answers are handed
- * out on the caller's thread. Implemented by http_out_curl.c; no curl type leaves it. */
+/* Calls to somebody else's HTTP server without blocking: requests go to a thread of their own,
+ * answers are handed out on the caller's thread. Implemented by http_out_curl.c; no curl type
+ * leaves it. */
 #ifndef RUNTIME_HTTP_OUT_H
 #define RUNTIME_HTTP_OUT_H
 

@@ -254,8 +254,8 @@ static void set_body(struct http_call *call, const struct http_request *request)
 
 static void set_limits(struct http_call *call, const struct http_request *request)
 {
-    long connect_ms = request->timeout_ms < HTTP_OUT_CONNECT_MS ? request->timeout_ms
-                                                                : HTTP_OUT_CONNECT_MS;
+    long connect_ms =
+        request->timeout_ms < HTTP_OUT_CONNECT_MS ? request->timeout_ms : HTTP_OUT_CONNECT_MS;
     curl_easy_setopt(call->easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
     curl_easy_setopt(call->easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);

@@ -36,6 +36,7 @@ struct call {
     struct MHD_Response *response;
     int status;
     _Atomic int state; /* enum call_state */
+    bool sent;         /* the answer is queued */
     bool seen;         /* the header has been judged */
     bool overflow;     /* the body is larger than allowed */
     bool confused;     /* too many fields */
@@ -53,7 +54,8 @@ struct http_server {
     pthread_mutex_t lock; /* links */
     struct link *links;
     atomic_bool draining, stopping;
-    _Atomic int64_t active; /* requests between handle and the end of their answer */
+    _Atomic int64_t unanswered; /* requests in the hands of the handler */
+    _Atomic int64_t unsent;     /* answers on their way */
     _Atomic uint64_t requests, refused, connections, cut_off;
 };
 
@@ -77,7 +79,8 @@ void http_answer_field(struct http_answer *answer, const char *name, const char 
     answer->fields[answer->fields_count++].value = value;
 }
 
-static enum MHD_Result take_header(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+static enum MHD_Result take_header(void *context, enum MHD_ValueKind kind, const char *name,
+                                   const char *value)
 {
     struct call *call = context;
     (void)kind;
@@ -85,11 +88,13 @@ static enum MHD_Result take_header(void *context, enum MHD_ValueKind kind, const
         call->confused = true;
         return MHD_NO;
     }
-    call->headers[call->request.headers_count++] = (struct http_field){text_of(name), text_of(value)};
+    call->headers[call->request.headers_count++] =
+        (struct http_field){text_of(name), text_of(value)};
     return MHD_YES;
 }
 
-static enum MHD_Result take_parameter(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+static enum MHD_Result take_parameter(void *context, enum MHD_ValueKind kind, const char *name,
+                                      const char *value)
 {
     struct call *call = context;
     (void)kind;
@@ -97,7 +102,8 @@ static enum MHD_Result take_parameter(void *context, enum MHD_ValueKind kind, co
         call->confused = true;
         return MHD_NO;
     }
-    call->parameters[call->request.parameters_count++] = (struct http_field){text_of(name), text_of(value)};
+    call->parameters[call->request.parameters_count++] =
+        (struct http_field){text_of(name), text_of(value)};
     return MHD_YES;
 }
 
@@ -116,7 +122,8 @@ static bool decode(struct text *text, char **to)
     for (size_t i = 0; i < text->len; i++) {
         char c = text->at[i];
         if (c == '%') {
-            int high = i + 2 < text->len ? hex(text->at[i + 1]) : -1, low = i + 2 < text->len ? hex(text->at[i + 2]) : -1;
+            int high = i + 2 < text->len ? hex(text->at[i + 1]) : -1,
+                low = i + 2 < text->len ? hex(text->at[i + 2]) : -1;
             if (high < 0 || low < 0 || (high | low) == 0)
                 return false;
             c = (char)(high << 4 | low);
@@ -201,7 +208,8 @@ static size_t count_of(const struct call *call, const char *name)
 {
     size_t n = 0, len = strlen(name);
     for (size_t i = 0; i < call->request.headers_count; i++)
-        n += call->headers[i].name.len == len && strncasecmp(call->headers[i].name.at, name, len) == 0;
+        n += call->headers[i].name.len == len &&
+             strncasecmp(call->headers[i].name.at, name, len) == 0;
     return n;
 }
 
@@ -216,7 +224,8 @@ static bool is_length(struct text value)
 /* NULL: it has one meaning. Else what is wrong (RFC 9112: 2.2, 3.2, 5.1, 6.1, 6.3, 11.2). */
 static const char *ambiguity(const struct call *call, const char *version)
 {
-    size_t lengths = count_of(call, "Content-Length"), codings = count_of(call, "Transfer-Encoding");
+    size_t lengths = count_of(call, "Content-Length"),
+           codings = count_of(call, "Transfer-Encoding");
     struct text coding = http_header(&call->request, "Transfer-Encoding");
     for (size_t i = 0; i < call->request.headers_count; i++)
         if (!is_token(call->headers[i].name) || !is_clean(call->headers[i].value))
@@ -233,7 +242,8 @@ static const char *ambiguity(const struct call *call, const char *version)
         return "Only the chunked transfer coding is known.";
     if (codings && strcmp(version, "HTTP/1.1") != 0)
         return "HTTP/1.0 has no transfer codings.";
-    if (count_of(call, "Host") > 1 || (strcmp(version, "HTTP/1.1") == 0 && count_of(call, "Host") != 1))
+    if (count_of(call, "Host") > 1 ||
+        (strcmp(version, "HTTP/1.1") == 0 && count_of(call, "Host") != 1))
         return "Host must be given once.";
     return NULL;
 }
@@ -246,7 +256,8 @@ static struct MHD_Response *response_of(const struct http_answer *answer, bool c
         const char *is;
         void *as;
     } body = {.is = answer->body.at ? answer->body.at : ""};
-    struct MHD_Response *response = MHD_create_response_from_buffer(answer->body.len, body.as, MHD_RESPMEM_MUST_COPY);
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(answer->body.len, body.as, MHD_RESPMEM_MUST_COPY);
     if (!response)
         abort();
     if (answer->content_type)
@@ -273,16 +284,22 @@ void http_respond(struct http_request *request, const struct http_answer *answer
 
 static void be_patient(struct call *call, int seconds)
 {
-    atomic_store(&call->link->deadline_ms, seconds ? clock_monotonic_ms() + seconds * 1000 : INT64_MAX);
+    atomic_store(&call->link->deadline_ms,
+                 seconds ? clock_monotonic_ms() + seconds * 1000 : INT64_MAX);
 }
 
 static enum MHD_Result send_answer(struct call *call)
 {
     be_patient(call, HTTP_ANSWER_SECONDS);
+    atomic_fetch_add(&call->server->unsent, 1);
+    if (atomic_load(&call->state) == CALL_ANSWERED)
+        atomic_fetch_sub(&call->server->unanswered, 1);
+    call->sent = true;
     return MHD_queue_response(call->connection, (unsigned)call->status, call->response);
 }
 
-/* What the server itself refuses also ends the connection: nobody knows where the next request would start. */
+/* What the server itself refuses also ends the connection: nobody knows where the next request
+ * would start. */
 static enum MHD_Result refuse(struct call *call, int status, const char *detail)
 {
     struct http_server *server = call->server;
@@ -299,7 +316,8 @@ static enum MHD_Result refuse(struct call *call, int status, const char *detail)
 
 static struct link *link_of(struct MHD_Connection *connection)
 {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     return info->socket_context;
 }
 
@@ -318,7 +336,8 @@ static void *on_request_line(void *context, const char *uri, struct MHD_Connecti
     return call;
 }
 
-static enum MHD_Result begin(struct call *call, const char *url, const char *method, const char *version)
+static enum MHD_Result begin(struct call *call, const char *url, const char *method,
+                             const char *version)
 {
     struct http_request *request = &call->request;
     call->seen = true;
@@ -348,7 +367,8 @@ static enum MHD_Result take_body(struct call *call, const char *data, size_t *si
     size_t max = call->server->options.body_max, more = *size;
     *size = 0;
     if (call->overflow || more > max - call->request.body.len) {
-        call->overflow = true; /* answered when it has been read: an answer amid a body cannot be queued */
+        call->overflow = true; /* answered when it has been read: an answer amid a body cannot be
+                                  queued */
         call->discarded += more;
         return call->discarded > DISCARD_FACTOR * max ? MHD_NO : MHD_YES;
     }
@@ -372,7 +392,7 @@ static enum MHD_Result hand_over(struct call *call)
 {
     struct http_server *server = call->server;
     be_patient(call, 0);
-    atomic_fetch_add(&server->active, 1);
+    atomic_fetch_add(&server->unanswered, 1);
     atomic_fetch_add(&server->requests, 1);
     atomic_store(&call->state, CALL_HANDLED);
     server->options.handle(server->options.context, &call->request);
@@ -385,8 +405,9 @@ static enum MHD_Result hand_over(struct call *call)
     return MHD_YES;
 }
 
-static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url, const char *method,
-                                  const char *version, const char *data, size_t *size, void **slot)
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *data,
+                                  size_t *size, void **slot)
 {
     struct call *call = *slot;
     (void)context, (void)connection;
@@ -410,8 +431,8 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     if (!call)
         return;
     be_patient(call, HTTP_IDLE_SECONDS);
-    if (atomic_load(&call->state) != CALL_READING)
-        atomic_fetch_sub(&server->active, 1);
+    if (call->sent)
+        atomic_fetch_sub(&server->unsent, 1);
     if (call->response)
         MHD_destroy_response(call->response);
     free(call->body);
@@ -432,7 +453,8 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
         link = calloc(1, sizeof *link);
         if (!link)
             abort();
-        link->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        link->fd =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
         atomic_store(&link->deadline_ms, clock_monotonic_ms() + HTTP_REQUEST_SECONDS * 1000);
         link->next = server->links;
         if (link->next)
@@ -510,20 +532,18 @@ static struct MHD_Daemon *start(struct http_server *server, const struct any_add
     };
     if (address->any.sa_family == AF_INET6)
         flags |= MHD_USE_IPv6;
-    return MHD_start_daemon(flags, (uint16_t)o->port, NULL, NULL, on_request, server,
-                            MHD_OPTION_SOCK_ADDR, &address->any,
-                            MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u,
-                            MHD_OPTION_CONNECTION_LIMIT, o->connections_max,
-                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)2 * HTTP_HEAD_BYTES_MAX,
-                            MHD_OPTION_LISTEN_BACKLOG_SIZE, (unsigned)BACKLOG,
-                            MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
-                            MHD_OPTION_URI_LOG_CALLBACK, on_request_line, server,
-                            MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
-                            MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
-                            MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
+    return MHD_start_daemon(
+        flags, (uint16_t)o->port, NULL, NULL, on_request, server, MHD_OPTION_SOCK_ADDR,
+        &address->any, MHD_OPTION_CONNECTION_LIMIT, o->connections_max,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)2 * HTTP_HEAD_BYTES_MAX,
+        MHD_OPTION_LISTEN_BACKLOG_SIZE, (unsigned)BACKLOG, MHD_OPTION_UNESCAPE_CALLBACK,
+        keep_escapes, NULL, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, server,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, server, MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
 }
 
-struct err http_server_start(const struct http_server_options *options, struct http_server **ret_server)
+struct err http_server_start(const struct http_server_options *options,
+                             struct http_server **ret_server)
 {
     struct any_address address;
     if (!address_of(options, &address))
@@ -546,7 +566,8 @@ struct err http_server_start(const struct http_server_options *options, struct h
 
 int http_server_port(const struct http_server *server)
 {
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_BIND_PORT);
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_BIND_PORT);
     return info ? info->port : 0;
 }
 
@@ -559,12 +580,11 @@ struct err http_server_drain(struct http_server *server, int timeout_ms)
         if (listener != MHD_INVALID_SOCKET)
             close(listener);
     }
-    while (atomic_load(&server->active) > 0) {
-        if (clock_monotonic_ms() > until)
-            return FAIL(ERR_TIMEOUT, "requests are still under way");
+    while (atomic_load(&server->unanswered) + atomic_load(&server->unsent) > 0 &&
+           clock_monotonic_ms() < until)
         nanosleep(&pause, NULL);
-    }
-    return OK;
+    return atomic_load(&server->unanswered) ? FAIL(ERR_TIMEOUT, "requests are still unanswered")
+                                            : OK;
 }
 
 void http_server_stop(struct http_server *server)

@@ -35,7 +35,8 @@ static void plan(struct admin *a)
         for (size_t k = 0; k < COUNT(kinds) && a->count < ADMIN_TOPICS_MAX; k++) {
             struct topic_plan *p = &a->plans[a->count++];
             p->forever = kinds[k].forever;
-            snprintf(p->name, sizeof p->name, "%s.%s", a->options->services->at[i].name, kinds[k].suffix);
+            snprintf(p->name, sizeof p->name, "%s.%s", a->options->services->at[i].name,
+                     kinds[k].suffix);
         }
 }
 
@@ -68,8 +69,8 @@ static struct err begin(struct admin *a)
 static rd_kafka_NewTopic_t *new_topic(const struct admin *a, const struct topic_plan *p)
 {
     char text[KAFKA_ERROR_LEN], isr[16];
-    rd_kafka_NewTopic_t *t =
-        rd_kafka_NewTopic_new(p->name, a->options->partitions, a->options->replication, text, sizeof text);
+    rd_kafka_NewTopic_t *t = rd_kafka_NewTopic_new(p->name, a->options->partitions,
+                                                   a->options->replication, text, sizeof text);
     if (!t)
         return NULL;
     snprintf(isr, sizeof isr, "%d", a->options->replication > 1 ? a->options->replication - 1 : 1);
@@ -85,8 +86,8 @@ static rd_kafka_NewTopic_t *new_topic(const struct admin *a, const struct topic_
 static void tell_created(struct admin *a, rd_kafka_event_t *event)
 {
     size_t n;
-    const rd_kafka_topic_result_t **results = rd_kafka_CreateTopics_result_topics(
-        rd_kafka_event_CreateTopics_result(event), &n);
+    const rd_kafka_topic_result_t **results =
+        rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &n);
     for (size_t i = 0; i < n; i++) {
         rd_kafka_resp_err_t code = rd_kafka_topic_result_error(results[i]);
         const char *name = rd_kafka_topic_result_name(results[i]);
@@ -141,13 +142,14 @@ static void check_layout(struct admin *a, const struct rd_kafka_metadata_topic *
 {
     char what[160];
     if (t->partition_cnt != a->options->partitions) {
-        snprintf(what, sizeof what, "has %d partitions, not %d: a partition count may never change", t->partition_cnt,
-                 a->options->partitions);
+        snprintf(what, sizeof what, "has %d partitions, not %d: a partition count may never change",
+                 t->partition_cnt, a->options->partitions);
         fault(a, t->topic, what);
     }
     for (int p = 0; p < t->partition_cnt && !a->options->dev; p++)
         if (t->partitions[p].replica_cnt < 3) {
-            snprintf(what, sizeof what, "partition %d has %d replicas, not 3 (allowed only with --dev)", p,
+            snprintf(what, sizeof what,
+                     "partition %d has %d replicas, not 3 (allowed only with --dev)", p,
                      t->partitions[p].replica_cnt);
             fault(a, t->topic, what);
             return;
@@ -168,7 +170,8 @@ static void check_metadata(struct admin *a, const struct rd_kafka_metadata *m)
     }
 }
 
-static void check_entry(struct admin *a, const struct topic_plan *p, const char *name, const char *value)
+static void check_entry(struct admin *a, const struct topic_plan *p, const char *name,
+                        const char *value)
 {
     char what[200];
     bool wrong = false;
@@ -182,7 +185,8 @@ static void check_entry(struct admin *a, const struct topic_plan *p, const char 
         wrong = strcmp(value, "false") != 0;
     if (!wrong)
         return;
-    snprintf(what, sizeof what, "%s is %s: its records would not be kept for ever or not survive", name, value);
+    snprintf(what, sizeof what, "%s is %s: its records would not be kept for ever or not survive",
+             name, value);
     fault(a, p->name, what);
 }
 
@@ -204,7 +208,8 @@ static void check_configs(struct admin *a, rd_kafka_event_t *event)
         const rd_kafka_ConfigEntry_t **e = rd_kafka_ConfigResource_configs(r[i], &entries);
         for (size_t k = 0; p && !rd_kafka_ConfigResource_error(r[i]) && k < entries; k++)
             if (rd_kafka_ConfigEntry_value(e[k]))
-                check_entry(a, p, rd_kafka_ConfigEntry_name(e[k]), rd_kafka_ConfigEntry_value(e[k]));
+                check_entry(a, p, rd_kafka_ConfigEntry_name(e[k]),
+                            rd_kafka_ConfigEntry_value(e[k]));
     }
 }
 

@@ -1,11 +1,16 @@
-/* Who owns which partition: a consumer group used for its membership alone. Everything assigned is paused at once;
- * records are read through the shared tails. */
+/* Who owns which partition: a consumer group used for its membership alone. Everything assigned is
+ * paused at once; records are read through the shared tails. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "runtime/kafka_internal.h"
 
-enum { OWNED_MAX = TOPICS_MAX * PARTITIONS_MAX, OFFSETS_TIMEOUT_MS = 10000, REOPEN_MIN_MS = 500, REOPEN_MAX_MS = 8000 };
+enum {
+    OWNED_MAX = TOPICS_MAX * PARTITIONS_MAX,
+    OFFSETS_TIMEOUT_MS = 10000,
+    REOPEN_MIN_MS = 500,
+    REOPEN_MAX_MS = 8000
+};
 
 struct log_group {
     struct log *log;
@@ -50,7 +55,8 @@ static void take_assignment(struct log_group *g, rd_kafka_topic_partition_list_t
     rd_kafka_pause_partitions(g->client, list);
 }
 
-static void on_rebalance(rd_kafka_t *client, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque)
+static void on_rebalance(rd_kafka_t *client, rd_kafka_resp_err_t code,
+                         rd_kafka_topic_partition_list_t *list, void *opaque)
 {
     struct log_group *g = opaque;
     g->changed = true;
@@ -75,9 +81,25 @@ static struct err group_conf(const struct log_group *g, rd_kafka_conf_t *conf)
     snprintf(session, sizeof session, "%d", SESSION_TIMEOUT_MS);
     snprintf(heartbeat, sizeof heartbeat, "%d", HEARTBEAT_MS);
     const char *const settings[] = {
-        "group.id", g->name, "group.instance.id", g->log->instance, "session.timeout.ms", session, "heartbeat.interval.ms",
-        heartbeat, "partition.assignment.strategy", "range", "enable.auto.commit", "false", "enable.auto.offset.store",
-        "false", "auto.offset.reset", "latest", "queued.max.messages.kbytes", "64", NULL,
+        "group.id",
+        g->name,
+        "group.instance.id",
+        g->log->instance,
+        "session.timeout.ms",
+        session,
+        "heartbeat.interval.ms",
+        heartbeat,
+        "partition.assignment.strategy",
+        "range",
+        "enable.auto.commit",
+        "false",
+        "enable.auto.offset.store",
+        "false",
+        "auto.offset.reset",
+        "latest",
+        "queued.max.messages.kbytes",
+        "64",
+        NULL,
     };
     for (const char *const *s = settings; *s; s += 2)
         TRY(kafka_conf_set(conf, s[0], s[1]));
@@ -128,8 +150,8 @@ static void client_close(struct log_group *g)
     g->owned_count = 0;
 }
 
-struct err group_open(struct log *log, const char *name, struct log_topic *const *topics, size_t count,
-                      struct log_reader *waker, struct log_group **ret_group)
+struct err group_open(struct log *log, const char *name, struct log_topic *const *topics,
+                      size_t count, struct log_reader *waker, struct log_group **ret_group)
 {
     struct log_group *g = calloc(1, sizeof *g);
     if (!g)
@@ -158,8 +180,8 @@ void group_close(struct log_group *g)
     free(g);
 }
 
-/* Another process took our instance name (fenced), or the client broke: back off, so that two of one name do not
- * throw each other out for ever at full speed. */
+/* Another process took our instance name (fenced), or the client broke: back off, so that two of
+ * one name do not throw each other out for ever at full speed. */
 static void start_over(struct log_group *g)
 {
     g->changed = g->changed || g->owned_count > 0;
@@ -177,7 +199,8 @@ static void drain(struct log_group *g)
         start_over(g);
 }
 
-enum group_event group_poll(struct log_group *g, const struct log_partition **ret_owned, size_t *ret_count)
+enum group_event group_poll(struct log_group *g, const struct log_partition **ret_owned,
+                            size_t *ret_count)
 {
     if (g->client)
         drain(g);

@@ -18,7 +18,8 @@ struct log_topic {
     char name[TOPIC_LEN_MAX];
     int partitions;
     int fetcher; /* which of the log's; commands do not wait behind a fetch of logs */
-    _Atomic(struct tail *) tails[PARTITIONS_MAX]; /* NULL until followed; set once, under log->lock */
+    _Atomic(struct tail *) tails[PARTITIONS_MAX]; /* NULL until followed; set once, under log->lock
+                                                   */
 };
 
 struct log {
@@ -28,19 +29,23 @@ struct log {
     pthread_mutex_t lock; /* topics, tails */
     struct log_topic topics[TOPICS_MAX];
     int topics_count;
-    rd_kafka_t *client; /* metadata and watermarks */
-    struct fetcher *fetchers[FETCHERS]; /* the threads that keep the rings; NULL until somebody follows */
+    rd_kafka_t *client;                 /* metadata and watermarks */
+    struct fetcher *fetchers[FETCHERS]; /* the threads that keep the rings; NULL until somebody
+                                           follows */
 };
 
-/* A configuration with the brokers, the house defaults and the user's kafka.* settings. NULL: the reason is printed. */
+/* A configuration with the brokers, the house defaults and the user's kafka.* settings. NULL: the
+ * reason is printed. */
 rd_kafka_conf_t *kafka_conf(const struct log *log);
 NODISCARD struct err kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value);
 /* Takes the conf over. */
-NODISCARD struct err kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **ret_client);
-/* A consumer without group, for legacy per-partition reading. queued_kbytes bounds its buffer per partition; wait_ms is
- * how long the broker holds a fetch that finds nothing: a partition added meanwhile waits as long. */
-NODISCARD struct err kafka_reader_client(const struct log *log, const char *queued_kbytes, const char *wait_ms,
-                                         rd_kafka_t **ret_client);
+NODISCARD struct err kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf,
+                               rd_kafka_t **ret_client);
+/* A consumer without group, for legacy per-partition reading. queued_kbytes bounds its buffer per
+ * partition; wait_ms is how long the broker holds a fetch that finds nothing: a partition added
+ * meanwhile waits as long. */
+NODISCARD struct err kafka_reader_client(const struct log *log, const char *queued_kbytes,
+                                         const char *wait_ms, rd_kafka_t **ret_client);
 struct err kafka_fail(const char *what, rd_kafka_resp_err_t code);
 
 void tails_stop(struct log *log);

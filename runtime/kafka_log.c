@@ -10,13 +10,18 @@ struct err kafka_fail(const char *what, rd_kafka_resp_err_t code)
     switch (code) {
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
-    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION: return FAIL_CAUSE(ERR_NOT_FOUND, what, code);
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+        return FAIL_CAUSE(ERR_NOT_FOUND, what, code);
     case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
-    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET: return FAIL_CAUSE(ERR_LOST, what, code);
+    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+        return FAIL_CAUSE(ERR_LOST, what, code);
     case RD_KAFKA_RESP_ERR__TIMED_OUT:
-    case RD_KAFKA_RESP_ERR__MSG_TIMED_OUT: return FAIL_CAUSE(ERR_TIMEOUT, what, code);
-    case RD_KAFKA_RESP_ERR__QUEUE_FULL: return FAIL_CAUSE(ERR_FULL, what, code);
-    default: return FAIL_CAUSE(ERR_UNAVAILABLE, what, code);
+    case RD_KAFKA_RESP_ERR__MSG_TIMED_OUT:
+        return FAIL_CAUSE(ERR_TIMEOUT, what, code);
+    case RD_KAFKA_RESP_ERR__QUEUE_FULL:
+        return FAIL_CAUSE(ERR_FULL, what, code);
+    default:
+        return FAIL_CAUSE(ERR_UNAVAILABLE, what, code);
     }
 }
 
@@ -32,8 +37,17 @@ struct err kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *v
 static struct err set_all(const struct log *log, rd_kafka_conf_t *conf)
 {
     static const char *const defaults[] = {
-        "socket.nagle.disable", "true", "reconnect.backoff.ms", "20", "reconnect.backoff.max.ms", "1000",
-        "log_level", "3", "topic.metadata.refresh.interval.ms", "60000", NULL,
+        "socket.nagle.disable",
+        "true",
+        "reconnect.backoff.ms",
+        "20",
+        "reconnect.backoff.max.ms",
+        "1000",
+        "log_level",
+        "3",
+        "topic.metadata.refresh.interval.ms",
+        "60000",
+        NULL,
     };
     TRY(kafka_conf_set(conf, "bootstrap.servers", log->brokers));
     for (const char *const *s = defaults; *s; s += 2)
@@ -69,9 +83,21 @@ struct err kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **r
 static struct err reader_conf(rd_kafka_conf_t *conf, const char *queued_kbytes, const char *wait_ms)
 {
     static const char *const settings[] = {
-        "fetch.min.bytes", "1", "fetch.error.backoff.ms", "5", "queued.min.messages", "100000",
-        "isolation.level", "read_uncommitted", "enable.auto.commit", "false", "auto.offset.reset", "error",
-        "enable.partition.eof", "false", NULL,
+        "fetch.min.bytes",
+        "1",
+        "fetch.error.backoff.ms",
+        "5",
+        "queued.min.messages",
+        "100000",
+        "isolation.level",
+        "read_uncommitted",
+        "enable.auto.commit",
+        "false",
+        "auto.offset.reset",
+        "error",
+        "enable.partition.eof",
+        "false",
+        NULL,
     };
     for (const char *const *s = settings; *s; s += 2)
         TRY(kafka_conf_set(conf, s[0], s[1]));
@@ -79,8 +105,8 @@ static struct err reader_conf(rd_kafka_conf_t *conf, const char *queued_kbytes, 
     return kafka_conf_set(conf, "queued.max.messages.kbytes", queued_kbytes);
 }
 
-struct err kafka_reader_client(const struct log *log, const char *queued_kbytes, const char *wait_ms,
-                               rd_kafka_t **ret_client)
+struct err kafka_reader_client(const struct log *log, const char *queued_kbytes,
+                               const char *wait_ms, rd_kafka_t **ret_client)
 {
     rd_kafka_conf_t *conf = kafka_conf(log);
     if (!conf)
@@ -132,12 +158,14 @@ static struct err ask_partitions(struct log *log, const char *name, int *ret_par
     rd_kafka_topic_t *topic = rd_kafka_topic_new(log->client, name, NULL);
     if (!topic)
         return FAIL(ERR_CONFIG, "topic name");
-    rd_kafka_resp_err_t code = rd_kafka_metadata(log->client, 0, topic, &metadata, METADATA_TIMEOUT_MS);
+    rd_kafka_resp_err_t code =
+        rd_kafka_metadata(log->client, 0, topic, &metadata, METADATA_TIMEOUT_MS);
     rd_kafka_topic_destroy(topic);
     if (code)
         return kafka_fail("topic metadata", code);
     struct err e = OK;
-    if (metadata->topic_cnt != 1 || metadata->topics[0].err || metadata->topics[0].partition_cnt == 0)
+    if (metadata->topic_cnt != 1 || metadata->topics[0].err ||
+        metadata->topics[0].partition_cnt == 0)
         e = FAIL(ERR_NOT_FOUND, "topic does not exist");
     else if (metadata->topics[0].partition_cnt > PARTITIONS_MAX)
         e = FAIL(ERR_CONFIG, "topic has too many partitions");
@@ -201,7 +229,8 @@ int log_topic_partitions(const struct log_topic *topic)
 /* A partition without leader is one that is being made or moved: it will have one. */
 static bool leaderless(rd_kafka_resp_err_t code)
 {
-    return code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE || code == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
+    return code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
+           code == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
            code == RD_KAFKA_RESP_ERR__TRANSPORT;
 }
 
@@ -211,8 +240,8 @@ struct err log_ends(struct log_topic *topic, int partition, int64_t *ret_first, 
     int64_t first, end;
     rd_kafka_resp_err_t code;
     for (int waited_ms = 0;; waited_ms += STEP_MS) {
-        code = rd_kafka_query_watermark_offsets(topic->log->client, topic->name, partition, &first, &end,
-                                                METADATA_TIMEOUT_MS);
+        code = rd_kafka_query_watermark_offsets(topic->log->client, topic->name, partition, &first,
+                                                &end, METADATA_TIMEOUT_MS);
         if (!leaderless(code) || waited_ms >= METADATA_TIMEOUT_MS)
             break;
         nanosleep(&(struct timespec){.tv_nsec = STEP_MS * 1000000L}, NULL);

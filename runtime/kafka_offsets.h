@@ -1,4 +1,5 @@
-/* A group's positions, looked at and set from outside: for `topics apply`, while the group has no members. */
+/* A group's positions, looked at and set from outside: for `topics apply`, while the group has no
+ * members. */
 #ifndef RUNTIME_KAFKA_OFFSETS_H
 #define RUNTIME_KAFKA_OFFSETS_H
 

@@ -23,8 +23,8 @@ static void on_delivery(rd_kafka_t *client, const rd_kafka_message_t *m, void *o
     (void)client;
     producer->polled++;
     if (producer->report)
-        producer->report(producer->context, (uint64_t)(uintptr_t)m->_private, m->err ? -1 : m->offset,
-                         m->err ? kafka_fail("append", m->err) : OK);
+        producer->report(producer->context, (uint64_t)(uintptr_t)m->_private,
+                         m->err ? -1 : m->offset, m->err ? kafka_fail("append", m->err) : OK);
 }
 
 static void on_news(rd_kafka_t *client, void *opaque)
@@ -40,22 +40,41 @@ static struct err producer_conf(rd_kafka_conf_t *conf)
     snprintf(timeout, sizeof timeout, "%d", APPEND_TIMEOUT_MS);
     snprintf(records, sizeof records, "%d", QUEUE_RECORDS);
     const char *const settings[] = {
-        "enable.idempotence", "true", "acks", "all", "linger.ms", "0", "max.in.flight", "1", "compression.codec", "lz4",
-        "message.timeout.ms", timeout, "queue.buffering.max.messages", records, "queue.buffering.max.kbytes", "65536",
-        "retry.backoff.ms", "20", "message.max.bytes", "2000000", NULL,
+        "enable.idempotence",
+        "true",
+        "acks",
+        "all",
+        "linger.ms",
+        "0",
+        "max.in.flight",
+        "1",
+        "compression.codec",
+        "lz4",
+        "message.timeout.ms",
+        timeout,
+        "queue.buffering.max.messages",
+        records,
+        "queue.buffering.max.kbytes",
+        "65536",
+        "retry.backoff.ms",
+        "20",
+        "message.max.bytes",
+        "2000000",
+        NULL,
     };
     for (const char *const *s = settings; *s; s += 2)
         TRY(kafka_conf_set(conf, s[0], s[1]));
     return OK;
 }
 
-struct err producer_open(struct log *log, producer_report report, void *context, struct log_reader *waker,
-                         struct log_producer **ret_producer)
+struct err producer_open(struct log *log, producer_report report, void *context,
+                         struct log_reader *waker, struct log_producer **ret_producer)
 {
     struct log_producer *producer = calloc(1, sizeof *producer);
     if (!producer)
         return FAIL(ERR_NOMEM, "producer");
-    *producer = (struct log_producer){.log = log, .report = report, .context = context, .waker = waker};
+    *producer =
+        (struct log_producer){.log = log, .report = report, .context = context, .waker = waker};
     rd_kafka_conf_t *conf = kafka_conf(log);
     struct err e = conf ? producer_conf(conf) : FAIL(ERR_CONFIG, "kafka settings");
     if (e.code == ERR_OK) {
@@ -82,7 +101,8 @@ void producer_close(struct log_producer *producer)
     if (!producer)
         return;
     producer->report = NULL;
-    rd_kafka_purge(producer->client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
+    rd_kafka_purge(producer->client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
+                                         RD_KAFKA_PURGE_F_NON_BLOCKING);
     rd_kafka_flush(producer->client, CLOSE_MS);
     if (producer->queue) {
         rd_kafka_queue_cb_event_enable(producer->queue, NULL, NULL);
@@ -95,22 +115,23 @@ void producer_close(struct log_producer *producer)
     free(producer);
 }
 
-/* The first append to a topic would wait about a second for its metadata: ask for it here (facts.md). */
+/* The first append to a topic would wait about a second for its metadata: ask for it here
+ * (facts.md). */
 static rd_kafka_topic_t *handle_of(struct log_producer *producer, struct log_topic *topic)
 {
     size_t i = (size_t)(topic - producer->log->topics);
     const struct rd_kafka_metadata *metadata;
     if (!producer->handles[i]) {
         producer->handles[i] = rd_kafka_topic_new(producer->client, topic->name, NULL);
-        if (producer->handles[i] &&
-            rd_kafka_metadata(producer->client, 0, producer->handles[i], &metadata, METADATA_TIMEOUT_MS) == 0)
+        if (producer->handles[i] && rd_kafka_metadata(producer->client, 0, producer->handles[i],
+                                                      &metadata, METADATA_TIMEOUT_MS) == 0)
             rd_kafka_metadata_destroy(metadata);
     }
     return producer->handles[i];
 }
 
-struct err producer_append(struct log_producer *producer, struct log_topic *topic, int partition, struct text key,
-                           struct text value, uint64_t tag)
+struct err producer_append(struct log_producer *producer, struct log_topic *topic, int partition,
+                           struct text key, struct text value, uint64_t tag)
 {
     rd_kafka_topic_t *handle = handle_of(producer, topic);
     if (!handle)
@@ -119,8 +140,8 @@ struct err producer_append(struct log_producer *producer, struct log_topic *topi
         const char *is;
         void *as;
     } payload = {.is = value.at};
-    if (rd_kafka_produce(handle, partition, RD_KAFKA_MSG_F_COPY, payload.as, value.len, key.at, key.len,
-                         (void *)(uintptr_t)tag) == 0)
+    if (rd_kafka_produce(handle, partition, RD_KAFKA_MSG_F_COPY, payload.as, value.len, key.at,
+                         key.len, (void *)(uintptr_t)tag) == 0)
         return OK;
     return kafka_fail("append", rd_kafka_last_error());
 }

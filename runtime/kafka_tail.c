@@ -1,5 +1,6 @@
-/* Shared tails: two threads per process, one for commands and one for logs, fetch every followed partition once and
- * keep the newest records in bounded rings; readers copy out of those, or fetch for themselves while further behind. */
+/* Shared tails: two threads per process, one for commands and one for logs, fetch every followed
+ * partition once and keep the newest records in bounded rings; readers copy out of those, or fetch
+ * for themselves while further behind. */
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -10,7 +11,8 @@
 
 enum { BATCH = 1000, TAIL_POLL_MS = 100 };
 
-/* Records of one partition, newest kept. Bytes and slots are rings; [first, next) are the offsets held. */
+/* Records of one partition, newest kept. Bytes and slots are rings; [first, next) are the offsets
+ * held. */
 struct slot {
     uint32_t at; /* where its bytes start in the ring, modulo its size */
     uint32_t key_len;
@@ -22,7 +24,7 @@ struct tail {
     int partition;
     pthread_mutex_t lock;
     int64_t first, next;
-    uint64_t head; /* bytes ever written */
+    uint64_t head;   /* bytes ever written */
     uint64_t oldest; /* bytes ever dropped */
     char *bytes;
     struct slot *slots;
@@ -100,15 +102,17 @@ static void ring_append(struct tail *t, const rd_kafka_message_t *m)
     }
     while (t->next - t->first >= TAIL_RING_RECORDS || t->head - t->oldest + len > TAIL_RING_BYTES)
         drop_oldest(t);
-    *slot_of(t, t->next) = (struct slot){
-        .at = (uint32_t)(t->head % TAIL_RING_BYTES), .key_len = (uint32_t)m->key_len, .value_len = (uint32_t)m->len};
+    *slot_of(t, t->next) = (struct slot){.at = (uint32_t)(t->head % TAIL_RING_BYTES),
+                                         .key_len = (uint32_t)m->key_len,
+                                         .value_len = (uint32_t)m->len};
     ring_write(t, m->key, m->key_len);
     ring_write(t, m->payload, m->len);
     t->next = m->offset + 1;
 }
 
 /* Copies record `offset` into the arena; false when it does not fit. */
-static bool ring_copy(struct tail *t, int64_t offset, struct arena *arena, struct log_record *record)
+static bool ring_copy(struct tail *t, int64_t offset, struct arena *arena,
+                      struct log_record *record)
 {
     const struct slot *s = slot_of(t, offset);
     size_t len = (size_t)s->key_len + s->value_len;
@@ -144,7 +148,8 @@ static void take_message(struct tail *t, const rd_kafka_message_t *m)
         pthread_mutex_lock(&t->lock);
         ring_append(t, m);
         pthread_mutex_unlock(&t->lock);
-    } else if (m->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || m->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE) {
+    } else if (m->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
+               m->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE) {
         restart(t);
     }
 }
@@ -173,7 +178,8 @@ static void take_batch(rd_kafka_message_t **batch, ssize_t n)
         poke_followers(last);
 }
 
-/* Takes what is there without waiting for a full batch: rd_kafka_consume_batch_queue would wait out its timeout. */
+/* Takes what is there without waiting for a full batch: rd_kafka_consume_batch_queue would wait out
+ * its timeout. */
 static void *fetcher_run(void *context)
 {
     struct fetcher *fetcher = context;
@@ -250,7 +256,8 @@ void tails_stop(struct log *log)
 
 /* ---- following ------------------------------------------------------------------------------ */
 
-static struct err tail_start(struct log *log, struct log_topic *topic, int partition, struct tail **ret_tail)
+static struct err tail_start(struct log *log, struct log_topic *topic, int partition,
+                             struct tail **ret_tail)
 {
     int64_t first, end;
     struct fetcher **fetcher = &log->fetchers[topic->fetcher];
@@ -260,13 +267,18 @@ static struct err tail_start(struct log *log, struct log_topic *topic, int parti
     struct tail *t = calloc(1, sizeof *t);
     if (!t)
         return FAIL(ERR_NOMEM, "tail");
-    *t = (struct tail){.topic = topic, .partition = partition, .first = end, .next = end,
-                       .bytes = malloc(TAIL_RING_BYTES), .slots = malloc(TAIL_RING_RECORDS * sizeof(struct slot))};
+    *t = (struct tail){.topic = topic,
+                       .partition = partition,
+                       .first = end,
+                       .next = end,
+                       .bytes = malloc(TAIL_RING_BYTES),
+                       .slots = malloc(TAIL_RING_RECORDS * sizeof(struct slot))};
     if (!t->bytes || !t->slots)
         abort();
     pthread_mutex_init(&t->lock, NULL);
     rd_kafka_topic_conf_t *conf = rd_kafka_topic_conf_new();
-    rd_kafka_topic_conf_set_opaque(conf, topic); /* one per topic: its handles share the first one's */
+    rd_kafka_topic_conf_set_opaque(conf, topic); /* one per topic: its handles share the first one's
+                                                  */
     char text[KAFKA_ERROR_LEN];
     rd_kafka_topic_conf_set(conf, "auto.offset.reset", "error", text, sizeof text);
     t->handle = rd_kafka_topic_new((*fetcher)->client, topic->name, conf);
@@ -355,12 +367,13 @@ static struct err fetch_start(struct log_reader *reader, struct fetch *f, int64_
     return OK;
 }
 
-static struct err fetch_at(struct log_reader *reader, struct log_topic *topic, int partition, int64_t from,
-                           struct fetch **ret_fetch)
+static struct err fetch_at(struct log_reader *reader, struct log_topic *topic, int partition,
+                           int64_t from, struct fetch **ret_fetch)
 {
     struct fetch *f = fetch_of(reader, topic, partition);
     if (!f) {
-        reader->fetches = realloc(reader->fetches, (reader->fetches_count + 1) * sizeof *reader->fetches);
+        reader->fetches =
+            realloc(reader->fetches, (reader->fetches_count + 1) * sizeof *reader->fetches);
         assert(reader->fetches);
         f = &reader->fetches[reader->fetches_count++];
         *f = (struct fetch){.topic = topic, .partition = partition, .next = -1};
@@ -373,7 +386,8 @@ static struct err fetch_at(struct log_reader *reader, struct log_topic *topic, i
     return OK;
 }
 
-static bool keep_message(const rd_kafka_message_t *m, struct arena *arena, struct log_record *record)
+static bool keep_message(const rd_kafka_message_t *m, struct arena *arena,
+                         struct log_record *record)
 {
     struct text key = arena_copy(arena, (struct text){m->key, m->key_len});
     struct text value = arena_copy(arena, (struct text){m->payload, m->len});
@@ -381,10 +395,11 @@ static bool keep_message(const rd_kafka_message_t *m, struct arena *arena, struc
     return key.at && value.at;
 }
 
-/* The first record at `from`. librdkafka stops fetching while its queue is full and may then sleep for a second over an
- * empty one (facts.md): starting the fetch again wakes it. */
-static struct err fetch_first(struct log_reader *reader, struct log_topic *topic, int partition, int64_t from,
-                              struct fetch **ret_fetch, rd_kafka_message_t **ret_message)
+/* The first record at `from`. librdkafka stops fetching while its queue is full and may then sleep
+ * for a second over an empty one (facts.md): starting the fetch again wakes it. */
+static struct err fetch_first(struct log_reader *reader, struct log_topic *topic, int partition,
+                              int64_t from, struct fetch **ret_fetch,
+                              rd_kafka_message_t **ret_message)
 {
     enum { PATIENCE_MS = 20, ROUNDS = CATCH_UP_WAIT_MS / PATIENCE_MS };
     *ret_message = NULL;
@@ -393,7 +408,8 @@ static struct err fetch_first(struct log_reader *reader, struct log_topic *topic
             fetch_stop(*ret_fetch);
         TRY(fetch_at(reader, topic, partition, from, ret_fetch));
         *ret_message = rd_kafka_consume((*ret_fetch)->handle, partition, PATIENCE_MS);
-        while (*ret_message && !(*ret_message)->err && (*ret_message)->offset < from) { /* of a compressed batch */
+        /* A compressed batch comes whole, also what lies before `from`. */
+        while (*ret_message && !(*ret_message)->err && (*ret_message)->offset < from) {
             rd_kafka_message_destroy(*ret_message);
             *ret_message = rd_kafka_consume((*ret_fetch)->handle, partition, PATIENCE_MS);
         }
@@ -401,9 +417,11 @@ static struct err fetch_first(struct log_reader *reader, struct log_topic *topic
     return OK;
 }
 
-/* Copies what the fetch has into the arena; stops early, and begins the fetch anew, when the arena is full. */
-static struct err fetch_read(struct log_reader *reader, struct log_topic *topic, int partition, int64_t from,
-                             struct arena *arena, struct log_record *records, size_t max, size_t *ret_count)
+/* Copies what the fetch has into the arena; stops early, and begins the fetch anew, when the arena
+ * is full. */
+static struct err fetch_read(struct log_reader *reader, struct log_topic *topic, int partition,
+                             int64_t from, struct arena *arena, struct log_record *records,
+                             size_t max, size_t *ret_count)
 {
     struct fetch *f;
     rd_kafka_message_t *m;
@@ -464,15 +482,16 @@ void log_reader_close(struct log_reader *reader)
     free(reader);
 }
 
-struct err log_read(struct log_reader *reader, struct log_topic *topic, int partition, int64_t from, struct arena *arena,
-                    struct log_record *records, size_t max, size_t *ret_count)
+struct err log_read(struct log_reader *reader, struct log_topic *topic, int partition, int64_t from,
+                    struct arena *arena, struct log_record *records, size_t max, size_t *ret_count)
 {
     struct tail *t = atomic_load(&topic->tails[partition]);
     assert(t);
     size_t n = 0;
     pthread_mutex_lock(&t->lock);
     bool behind = from < t->first;
-    while (!behind && n < max && from + (int64_t)n < t->next && ring_copy(t, from + (int64_t)n, arena, &records[n]))
+    while (!behind && n < max && from + (int64_t)n < t->next &&
+           ring_copy(t, from + (int64_t)n, arena, &records[n]))
         n++;
     bool crowded = !behind && n == 0 && max > 0 && from < t->next;
     pthread_mutex_unlock(&t->lock);
@@ -510,7 +529,8 @@ void log_wait(struct log_reader *reader, int timeout_ms)
         until.tv_nsec -= 1000000000;
     }
     pthread_mutex_lock(&reader->lock);
-    while (!reader->woken && pthread_cond_timedwait(&reader->news, &reader->lock, &until) != ETIMEDOUT)
+    while (!reader->woken &&
+           pthread_cond_timedwait(&reader->news, &reader->lock, &until) != ETIMEDOUT)
         ;
     reader->woken = false;
     pthread_mutex_unlock(&reader->lock);

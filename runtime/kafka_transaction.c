@@ -1,4 +1,5 @@
-/* Kafka transactions driven so that they cannot lie. The reasons stand in docs/facts.md, "Publisher only". */
+/* Kafka transactions driven so that they cannot lie. The reasons stand in docs/facts.md, "Publisher
+ * only". */
 #include "runtime/kafka_transaction.h"
 
 #include <assert.h>
@@ -9,7 +10,8 @@
 
 enum { QUEUE_WAIT_MS = 5, CLOSE_PURGE_MS = 100 };
 
-/* ApiKeys of the transaction protocol: a failure below librdkafka's API leaves a late request behind. */
+/* ApiKeys of the transaction protocol: a failure below librdkafka's API leaves a late request
+ * behind. */
 enum {
     API_PRODUCE = 0,
     API_ADD_PARTITIONS_TO_TXN = 24,
@@ -36,8 +38,9 @@ struct transactor {
 
 /* ---- the producer --------------------------------------------------------------------------- */
 
-/* librdkafka repeats a request that timed out silently; the first copy may still be under way and would then act
- * upon the next transaction. This interceptor is the only place where that can be seen. */
+/* librdkafka repeats a request that timed out silently; the first copy may still be under way and
+ * would then act upon the next transaction. This interceptor is the only place where that can be
+ * seen. */
 static rd_kafka_resp_err_t note_response(rd_kafka_t *client, int fd, const char *broker,
                                          int32_t broker_id, int16_t api_key, int16_t version,
                                          int32_t correlation, size_t size, int64_t rtt,
@@ -75,10 +78,25 @@ static struct err producer_conf(struct transactor *t, rd_kafka_conf_t *conf)
     char timeout[16];
     snprintf(timeout, sizeof timeout, "%d", TRANSACTION_TIMEOUT_MS);
     const char *const settings[] = {
-        "transactional.id", t->group_name, "transaction.timeout.ms", timeout,
-        "message.timeout.ms", timeout, "retry.backoff.ms", "10", "linger.ms", "5",
-        "compression.codec", "lz4", "message.max.bytes", "2000000",
-        "queue.buffering.max.messages", "100000", "socket.timeout.ms", "5000", NULL,
+        "transactional.id",
+        t->group_name,
+        "transaction.timeout.ms",
+        timeout,
+        "message.timeout.ms",
+        timeout,
+        "retry.backoff.ms",
+        "10",
+        "linger.ms",
+        "5",
+        "compression.codec",
+        "lz4",
+        "message.max.bytes",
+        "2000000",
+        "queue.buffering.max.messages",
+        "100000",
+        "socket.timeout.ms",
+        "5000",
+        NULL,
     };
     for (const char *const *s = settings; *s; s += 2)
         TRY(kafka_conf_set(conf, s[0], s[1]));
@@ -158,8 +176,8 @@ static void forget_membership(struct transactor *t)
     t->membership = NULL;
 }
 
-/* A generation below zero fences nothing: the seat was lost again before we could look. In librdkafka 2.x the
- * serialised form is "CGMDv2:" and the generation as an int32. */
+/* A generation below zero fences nothing: the seat was lost again before we could look. In
+ * librdkafka 2.x the serialised form is "CGMDv2:" and the generation as an int32. */
 static bool has_generation(const rd_kafka_consumer_group_metadata_t *membership)
 {
     static const char magic[] = "CGMDv2:";
@@ -221,8 +239,8 @@ struct err transactor_open(struct log *log, const char *group, struct log_topic 
     struct transactor *t = calloc(1, sizeof *t);
     if (!t)
         return FAIL(ERR_NOMEM, "transactor");
-    *t = (struct transactor){.log = log, .source = source, .target = target,
-                             .init_ms = TRANSACTION_INIT_MIN_MS};
+    *t = (struct transactor){
+        .log = log, .source = source, .target = target, .init_ms = TRANSACTION_INIT_MIN_MS};
     int len = snprintf(t->group_name, sizeof t->group_name, "%s", group);
     assert(len > 0 && (size_t)len < sizeof t->group_name);
     struct err e = group_open(log, group, &source, 1, waker, &t->group);
@@ -244,8 +262,9 @@ void transactor_close(struct transactor *t)
     free(t);
 }
 
-/* Over an open transaction the first InitProducerId starts the abort and is answered "in progress"; librdkafka asks
- * again only after a fixed 500 ms, a new handle at once. So each try is short, and the next one twice as long. */
+/* Over an open transaction the first InitProducerId starts the abort and is answered "in progress";
+ * librdkafka asks again only after a fixed 500 ms, a new handle at once. So each try is short, and
+ * the next one twice as long. */
 static struct err initialise(struct transactor *t)
 {
     TRY(producer_create(t));
@@ -255,8 +274,8 @@ static struct err initialise(struct transactor *t)
     return e;
 }
 
-/* Only now: before the predecessor is fenced this would wait for its transaction, or miss it. The group's consumer
- * reads committed only, so the broker answers with stable offsets. */
+/* Only now: before the predecessor is fenced this would wait for its transaction, or miss it. The
+ * group's consumer reads committed only, so the broker answers with stable offsets. */
 static struct err read_positions(struct transactor *t, int64_t *ret_positions)
 {
     for (int p = 0; p < t->source->partitions; p++)
@@ -315,8 +334,9 @@ static rd_kafka_resp_err_t produce(struct transactor *t, const struct transactio
     } value = {.is = record->value.at};
     rd_kafka_resp_err_t code = rd_kafka_producev(
         t->client, RD_KAFKA_V_RKT(t->handle), RD_KAFKA_V_PARTITION(record->partition),
-        RD_KAFKA_V_KEY(record->key.at, record->key.len), RD_KAFKA_V_VALUE(value.as, record->value.len),
-        RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+        RD_KAFKA_V_KEY(record->key.at, record->key.len),
+        RD_KAFKA_V_VALUE(value.as, record->value.len), RD_KAFKA_V_HEADERS(headers),
+        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
     if (code)
         rd_kafka_headers_destroy(headers);
     return code;
@@ -329,8 +349,7 @@ struct err transaction_put(struct transactor *t, const struct transaction_record
     if (e.code != ERR_OK)
         return broken(t, e);
     rd_kafka_resp_err_t code = produce(t, record);
-    for (int waited = 0;
-         code == RD_KAFKA_RESP_ERR__QUEUE_FULL && waited < TRANSACTION_TIMEOUT_MS;
+    for (int waited = 0; code == RD_KAFKA_RESP_ERR__QUEUE_FULL && waited < TRANSACTION_TIMEOUT_MS;
          waited += QUEUE_WAIT_MS) {
         rd_kafka_poll(t->client, QUEUE_WAIT_MS);
         code = produce(t, record);

@@ -29,17 +29,18 @@ void owner_depose(struct owner *o, struct err why)
     o->state = OWNER_DEPOSED;
     o->why = why;
     o->depositions++;
-    report(REPORT_WARN, "deposed", "topic", log_topic_name(o->log), "partition", report_number(o->partition), "why",
-           report_err(why), "again_in_ms", report_number(o->retake_at_ms - clock_monotonic_ms()), NULL);
+    report(REPORT_WARN, "deposed", "topic", log_topic_name(o->log), "partition",
+           report_number(o->partition), "why", report_err(why), "again_in_ms",
+           report_number(o->retake_at_ms - clock_monotonic_ms()), NULL);
 }
 
 void owner_halt(struct owner *o, struct err why)
 {
     o->state = OWNER_HALTED;
     o->why = why;
-    report(REPORT_ERROR, "partition_halted", "topic", log_topic_name(o->log), "partition", report_number(o->partition),
-           "offset", report_number(o->tail.next), "commands_next", report_number(o->commands_next), "why", report_err(why),
-           NULL);
+    report(REPORT_ERROR, "partition_halted", "topic", log_topic_name(o->log), "partition",
+           report_number(o->partition), "offset", report_number(o->tail.next), "commands_next",
+           report_number(o->commands_next), "why", report_err(why), NULL);
 }
 
 /* ---- positions ------------------------------------------------------------------------------ */
@@ -47,12 +48,14 @@ void owner_halt(struct owner *o, struct err why)
 static struct owner_source *source_named(struct owner *o, const struct input *input)
 {
     for (size_t i = 0; i < o->sources_count; i++)
-        if (o->sources[i].partition == input->partition && text_is(input->topic, log_topic_name(o->sources[i].topic)))
+        if (o->sources[i].partition == input->partition &&
+            text_is(input->topic, log_topic_name(o->sources[i].topic)))
             return &o->sources[i];
     return NULL;
 }
 
-/* Never backwards: a shared cursor may have been set back for another shard when positions are written. */
+/* Never backwards: a shared cursor may have been set back for another shard when positions are
+ * written. */
 static void raise_source(struct owner *o, const struct input *input, int32_t index)
 {
     struct owner_source *s = source_named(o, input);
@@ -83,7 +86,8 @@ static void note(struct owner *o, const struct decision *d)
 static struct err append(struct owner *o, struct text key, struct text value)
 {
     struct err e;
-    while ((e = producer_append(o->producer, o->log, o->partition, key, value, tag_of(o))).code == ERR_FULL) {
+    while ((e = producer_append(o->producer, o->log, o->partition, key, value, tag_of(o))).code ==
+           ERR_FULL) {
         producer_poll(o->producer, FULL_WAIT_MS);
         if (o->append_failed)
             return FAIL(ERR_DEPOSED, "append failed");
@@ -94,17 +98,19 @@ static struct err append(struct owner *o, struct text key, struct text value)
 static struct err announce(struct owner *o, struct arena *arena)
 {
     o->nonce = random_uuid();
-    struct takeover t = {.mark = {.kind = RECORD_TAKEOVER, .epoch = -1, .commands_next = o->commands_next},
-                         .nonce = o->nonce,
-                         .instance = text_of(o->instance),
-                         .at = clock_now_us()};
+    struct takeover t = {
+        .mark = {.kind = RECORD_TAKEOVER, .epoch = -1, .commands_next = o->commands_next},
+        .nonce = o->nonce,
+        .instance = text_of(o->instance),
+        .at = clock_now_us()};
     struct text value = takeover_encode(&t, arena);
     assert(value.at);
     return append(o, TEXT(""), value);
 }
 
 /* Reads and folds one batch. */
-static struct err fold_batch(struct owner *o, owner_fold fold, void *context, struct arena *arena, size_t *ret_count)
+static struct err fold_batch(struct owner *o, owner_fold fold, void *context, struct arena *arena,
+                             size_t *ret_count)
 {
     struct fact facts[FACTS_MAX];
     arena_reset(arena);
@@ -116,7 +122,8 @@ static struct err fold_batch(struct owner *o, owner_fold fold, void *context, st
     return OK;
 }
 
-static struct err fold_to(struct owner *o, int64_t end, owner_fold fold, void *context, struct arena *arena)
+static struct err fold_to(struct owner *o, int64_t end, owner_fold fold, void *context,
+                          struct arena *arena)
 {
     int64_t moved_at_ms = clock_monotonic_ms(), at = o->tail.next;
     while (o->tail.next < end) {
@@ -199,9 +206,10 @@ struct err owner_take_over(struct owner *o, owner_fold fold, void *context)
         return e;
     o->state = OWNER_ACTIVE;
     o->takeovers++;
-    report(REPORT_INFO, "took_over", "topic", log_topic_name(o->log), "partition", report_number(o->partition), "epoch",
-           report_number(o->epoch), "commands_next", report_number(o->commands_next), "ms",
-           report_number(clock_monotonic_ms() - began_ms), NULL);
+    report(REPORT_INFO, "took_over", "topic", log_topic_name(o->log), "partition",
+           report_number(o->partition), "epoch", report_number(o->epoch), "commands_next",
+           report_number(o->commands_next), "ms", report_number(clock_monotonic_ms() - began_ms),
+           NULL);
     return OK;
 }
 
@@ -212,7 +220,9 @@ struct err owner_append(struct owner *o, struct decision *d, struct arena *arena
     assert(o->state == OWNER_ACTIVE);
     if (d->input.topic.at && text_is(d->input.topic, log_topic_name(o->commands)))
         o->commands_next = d->input.offset + 1;
-    d->mark = (struct mark){.kind = RECORD_DECISION, .epoch = o->epoch, .number = o->number + 1,
+    d->mark = (struct mark){.kind = RECORD_DECISION,
+                            .epoch = o->epoch,
+                            .number = o->number + 1,
                             .commands_next = o->commands_next};
     struct text value = decision_encode(d, arena);
     assert(value.at);

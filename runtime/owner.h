@@ -1,5 +1,6 @@
-/* Owning one partition of a log by the rules of docs/protocol.md: take over, append without waiting, read back,
- * notice when somebody else came, renew. What the decisions mean is the caller's business. Single thread. */
+/* Owning one partition of a log by the rules of docs/protocol.md: take over, append without
+ * waiting, read back, notice when somebody else came, renew. What the decisions mean is the
+ * caller's business. Single thread. */
 #ifndef RUNTIME_OWNER_H
 #define RUNTIME_OWNER_H
 
@@ -13,12 +14,14 @@ enum {
     OWNER_TAKEOVER_STALL_MS = 60000, /* no progress in a takeover */
     OWNER_RETAKE_MIN_MS = 200,       /* after a deposition: 200-400 ms, doubling */
     OWNER_RETAKE_MAX_MS = 10000,
-    OWNER_RENEW_DECISIONS = 50000,   /* so that a reader starting at the end has a bounded way to its context */
+    OWNER_RENEW_DECISIONS = 50000, /* so that a reader starting at the end has a bounded way to its
+                                      context */
 };
 
 enum owner_state { OWNER_IDLE, OWNER_ACTIVE, OWNER_DEPOSED, OWNER_HALTED };
 
-/* What it reads beside its own commands: the next input to decide is the first at or after (offset, index). */
+/* What it reads beside its own commands: the next input to decide is the first at or after (offset,
+ * index). */
 struct owner_source {
     struct log_topic *topic;
     int partition;
@@ -35,19 +38,19 @@ struct owner {
     struct log_producer *producer;
     const atomic_bool *stop;
     const char *instance; /* who we are, for people who read the log */
-    uint32_t slot; /* comes back in the producer's tags */
+    uint32_t slot;        /* comes back in the producer's tags */
     /* kept */
     enum owner_state state;
     int64_t epoch;
-    uint64_t number;         /* of the last decision appended in this epoch */
-    int64_t commands_next;   /* offset of the next record of commands to decide */
-    struct cursor tail;      /* own log, read back */
-    struct uuid nonce;       /* of the TAKEOVER awaited or in force */
-    uint32_t generation;     /* rises with each takeover: tells late reports apart */
+    uint64_t number;       /* of the last decision appended in this epoch */
+    int64_t commands_next; /* offset of the next record of commands to decide */
+    struct cursor tail;    /* own log, read back */
+    struct uuid nonce;     /* of the TAKEOVER awaited or in force */
+    uint32_t generation;   /* rises with each takeover: tells late reports apart */
     bool append_failed;
     int retake_ms;
-    int64_t retake_at_ms;    /* monotonic */
-    struct err why;          /* of a halt or the last deposition */
+    int64_t retake_at_ms; /* monotonic */
+    struct err why;       /* of a halt or the last deposition */
     uint64_t takeovers, depositions;
     struct owner_source sources[OWNER_SOURCES_MAX];
     size_t sources_count;
@@ -56,12 +59,15 @@ struct owner {
 /* Called with each valid decision in the order of the log, while taking over (the fold). */
 typedef struct err (*owner_fold)(void *context, const struct fact *fact);
 
-/* Folds the log, announces itself, folds on to its own TAKEOVER. On success the owner is ACTIVE. ERR_STOPPING when
- * *stop became true. A HALT-class error must halt this partition. */
+/* Folds the log, announces itself, folds on to its own TAKEOVER. On success the owner is ACTIVE.
+ * ERR_STOPPING when *stop became true. A HALT-class error must halt this partition. */
 NODISCARD struct err owner_take_over(struct owner *owner, owner_fold fold, void *context);
-/* Appends the decision: sets its mark, remembers its input as decided. Waits while the producer's queue is full. */
-NODISCARD struct err owner_append(struct owner *owner, struct decision *decision, struct arena *arena);
-/* Reads back what was appended, calling `settled` with each; finds out whether the log is still its own. */
+/* Appends the decision: sets its mark, remembers its input as decided. Waits while the producer's
+ * queue is full. */
+NODISCARD struct err owner_append(struct owner *owner, struct decision *decision,
+                                  struct arena *arena);
+/* Reads back what was appended, calling `settled` with each; finds out whether the log is still its
+ * own. */
 void owner_watch(struct owner *owner, owner_fold settled, void *context, struct arena *arena);
 /* Number of own decisions appended and not yet read back as valid. */
 uint64_t owner_unsettled(const struct owner *owner);

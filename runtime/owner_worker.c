@@ -1,4 +1,5 @@
-/* Reads top to bottom as the steps of one round: membership, takeovers, inputs, timers, reading back. */
+/* Reads top to bottom as the steps of one round: membership, takeovers, inputs, timers, reading
+ * back. */
 #include "runtime/owner_worker.h"
 
 #include <assert.h>
@@ -29,12 +30,12 @@ struct worker {
     size_t shards_count;
     struct pull pulls[OWNER_SOURCES_MAX];
     size_t pulls_count;
-    struct arena batch; /* facts of a pull */
-    struct arena unit;  /* one decision */
+    struct arena batch;   /* facts of a pull */
+    struct arena unit;    /* one decision */
     struct arena scratch; /* of the shards */
-    bool barrier_due;   /* take the ends of the sources before the next timer */
-    int64_t round_ms;   /* when the last round began */
-    uint64_t foreign;   /* facts read since positions were last written */
+    bool barrier_due;     /* take the ends of the sources before the next timer */
+    int64_t round_ms;     /* when the last round began */
+    uint64_t foreign;     /* facts read since positions were last written */
     int64_t positions_ms;
 };
 
@@ -49,7 +50,8 @@ static void on_report(void *context, uint64_t tag, int64_t offset, struct err er
         owner_reported(&w->shards[slot].owner, tag, err);
 }
 
-static struct err topic_of(struct worker *w, const char *service, const char *suffix, struct log_topic **ret_topic)
+static struct err topic_of(struct worker *w, const char *service, const char *suffix,
+                           struct log_topic **ret_topic)
 {
     char name[TOPIC_LEN_MAX];
     snprintf(name, sizeof name, "%s.%s", service, suffix);
@@ -69,7 +71,8 @@ static struct err add_pulls(struct worker *w, const char *service)
     for (int p = 0; p < log_topic_partitions(topic); p++) {
         assert(w->pulls_count < OWNER_SOURCES_MAX);
         struct pull *pull = &w->pulls[w->pulls_count++];
-        *pull = (struct pull){.from = service_find(w->options->all, text_of(service)), .topic = topic};
+        *pull =
+            (struct pull){.from = service_find(w->options->all, text_of(service)), .topic = topic};
         pull->cursor.partition = p;
         assert(pull->from);
     }
@@ -107,8 +110,14 @@ static struct err add_shards(struct worker *w, const struct service *s)
             .limits = w->options->limits,
             .dead_letters = dead,
             .scratch = &w->scratch,
-            .owner = {.log = log, .commands = commands, .partition = p, .reader = w->reader, .producer = w->producer,
-                      .stop = w->options->stop, .instance = log_instance(w->options->log), .slot = slot},
+            .owner = {.log = log,
+                      .commands = commands,
+                      .partition = p,
+                      .reader = w->reader,
+                      .producer = w->producer,
+                      .stop = w->options->stop,
+                      .instance = log_instance(w->options->log),
+                      .slot = slot},
         };
     }
     return OK;
@@ -121,7 +130,8 @@ static void give_sources(struct worker *w)
         struct owner *o = &w->shards[i].owner;
         o->sources_count = w->pulls_count;
         for (size_t k = 0; k < w->pulls_count; k++)
-            o->sources[k] = (struct owner_source){.topic = w->pulls[k].topic, .partition = w->pulls[k].cursor.partition};
+            o->sources[k] = (struct owner_source){.topic = w->pulls[k].topic,
+                                                  .partition = w->pulls[k].cursor.partition};
     }
 }
 
@@ -197,7 +207,8 @@ static void take_membership(struct worker *w)
         struct shard *s = &w->shards[i];
         bool before = s->assigned;
         s->assigned = event == GROUP_ASSIGNED && owns(owned, count, &s->owner);
-        s->rewind = s->rewind || (s->assigned && !before); /* the shared cursors went on without it */
+        s->rewind = s->rewind || (s->assigned && !before); /* the shared cursors went on without it
+                                                            */
         if (event == GROUP_ASSIGNED && !s->assigned)
             release(w, s);
     }
@@ -270,8 +281,8 @@ static void take_overs(struct worker *w)
 {
     for (size_t i = 0; i < w->shards_count && !atomic_load(w->options->stop); i++) {
         struct shard *s = &w->shards[i];
-        bool due = s->owner.state == OWNER_IDLE ||
-                   (s->owner.state == OWNER_DEPOSED && clock_monotonic_ms() >= s->owner.retake_at_ms);
+        bool due = s->owner.state == OWNER_IDLE || (s->owner.state == OWNER_DEPOSED &&
+                                                    clock_monotonic_ms() >= s->owner.retake_at_ms);
         if (s->assigned && due)
             take_over(w, s);
         else if (active(s) && s->rewind)
@@ -294,11 +305,12 @@ static size_t decide_commands(struct worker *w, struct shard *s)
     if (!active(s))
         return 0;
     arena_reset(&w->batch);
-    struct err e = log_read(w->reader, s->owner.commands, s->owner.partition, s->owner.commands_next, &w->batch, records,
-                            OWNER_BATCH, &n);
+    struct err e = log_read(w->reader, s->owner.commands, s->owner.partition,
+                            s->owner.commands_next, &w->batch, records, OWNER_BATCH, &n);
     for (i = 0; e.code == ERR_OK && i < n && s->owner.state == OWNER_ACTIVE; i++)
-        e = records[i].offset == s->owner.commands_next ? shard_command_record(s, &records[i], unit(w))
-                                                        : FAIL(ERR_LOST, "commands were deleted before they were decided");
+        e = records[i].offset == s->owner.commands_next
+                ? shard_command_record(s, &records[i], unit(w))
+                : FAIL(ERR_LOST, "commands were deleted before they were decided");
     if (e.code != ERR_OK)
         fail(s, e);
     return i;
@@ -314,14 +326,16 @@ static struct shard *shard_of(struct worker *w, struct text service, struct text
     return NULL;
 }
 
-static void decide_one(struct worker *w, size_t source, const struct fact *fact, const struct command *command,
-                       int32_t index, struct shard *s)
+static void decide_one(struct worker *w, size_t source, const struct fact *fact,
+                       const struct command *command, int32_t index, struct shard *s)
 {
     const struct pull *pull = &w->pulls[source];
-    const struct input input = {text_of(log_topic_name(pull->topic)), fact->partition, index, fact->offset};
+    const struct input input = {text_of(log_topic_name(pull->topic)), fact->partition, index,
+                                fact->offset};
     if (!active(s) || !owner_wants(&s->owner, source, fact->offset, index))
         return;
-    struct err e = command ? shard_command(s, command, &input, unit(w)) : shard_fact(s, pull->from, fact, &input, unit(w));
+    struct err e = command ? shard_command(s, command, &input, unit(w))
+                           : shard_fact(s, pull->from, fact, &input, unit(w));
     if (e.code != ERR_OK)
         fail(s, e);
 }
@@ -384,12 +398,14 @@ static size_t read_pull(struct worker *w, size_t source)
 
 /* ---- 4. timers and positions ---------------------------------------------------------------- */
 
-/* An outage must not compensate healthy orders: after a takeover or a stall the inputs are read first. */
+/* An outage must not compensate healthy orders: after a takeover or a stall the inputs are read
+ * first. */
 static bool timers_may_fire(struct worker *w)
 {
     for (size_t k = 0; w->barrier_due && k < w->pulls_count; k++) {
         int64_t first;
-        if (log_ends(w->pulls[k].topic, w->pulls[k].cursor.partition, &first, &w->pulls[k].barrier).code != ERR_OK)
+        if (log_ends(w->pulls[k].topic, w->pulls[k].cursor.partition, &first, &w->pulls[k].barrier)
+                .code != ERR_OK)
             return false;
     }
     w->barrier_due = false;
@@ -416,15 +432,17 @@ static size_t fire_timers(struct worker *w, struct shard *s)
 static void write_positions(struct worker *w)
 {
     int64_t now = clock_monotonic_ms();
-    bool due = w->foreign > 0 && (w->foreign >= OWNER_POSITION_FACTS || now - w->positions_ms >= OWNER_POSITION_MS);
+    bool due = w->foreign > 0 &&
+               (w->foreign >= OWNER_POSITION_FACTS || now - w->positions_ms >= OWNER_POSITION_MS);
     struct input positions[OWNER_SOURCES_MAX];
     size_t n = 0;
     if (!due)
         return;
     for (size_t k = 0; k < w->pulls_count; k++)
         if (w->pulls[k].open)
-            positions[n++] = (struct input){text_of(log_topic_name(w->pulls[k].topic)), w->pulls[k].cursor.partition, 0,
-                                            w->pulls[k].cursor.done};
+            positions[n++] =
+                (struct input){text_of(log_topic_name(w->pulls[k].topic)),
+                               w->pulls[k].cursor.partition, 0, w->pulls[k].cursor.done};
     for (size_t i = 0; i < w->shards_count; i++) {
         struct shard *s = &w->shards[i];
         struct err e = active(s) ? shard_position(s, positions, n, unit(w)) : OK;
@@ -521,8 +539,8 @@ static void settle_all(struct worker *w)
     if (e.code != ERR_OK)
         report(REPORT_WARN, "stopped_with_appends_under_way", "group", w->options->group, NULL);
     for (size_t i = 0; i < w->shards_count; i++)
-        while (w->shards[i].owner.state == OWNER_ACTIVE && owner_unsettled(&w->shards[i].owner) > 0 &&
-               clock_monotonic_ms() < until) {
+        while (w->shards[i].owner.state == OWNER_ACTIVE &&
+               owner_unsettled(&w->shards[i].owner) > 0 && clock_monotonic_ms() < until) {
             shard_watch(&w->shards[i], unit(w));
             log_wait(w->reader, FLUSH_STEP_MS);
         }

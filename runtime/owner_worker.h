@@ -6,12 +6,14 @@
 
 enum {
     OWNER_SHARDS_MAX = 512,
-    OWNER_BATCH = 256,                 /* records decided per partition and round */
-    OWNER_IDLE_WAIT_MS = 50,           /* the longest sleep: group, timers and retakes are looked at this often */
-    OWNER_STALL_MS = 5000,             /* a pause longer than this makes timers wait for their inputs again */
-    OWNER_POSITION_FACTS = 10000,      /* foreign facts read without a decision until positions are written */
+    OWNER_BATCH = 256,       /* records decided per partition and round */
+    OWNER_IDLE_WAIT_MS = 50, /* the longest sleep: group, timers and retakes are looked at this
+                                often */
+    OWNER_STALL_MS = 5000,   /* a pause longer than this makes timers wait for their inputs again */
+    OWNER_POSITION_FACTS = 10000, /* foreign facts read without a decision until positions are
+                                     written */
     OWNER_POSITION_MS = 60000,
-    OWNER_STOP_MS = 5000,              /* to finish what was appended when stopping */
+    OWNER_STOP_MS = 5000, /* to finish what was appended when stopping */
 };
 
 /* Numbers for /metrics and /readyz; written by the worker, read by anybody. */
@@ -24,8 +26,9 @@ struct owner_worker_status {
 struct owner_worker_options {
     const char *group; /* foldlog.commands | foldlog.saga */
     struct log *log;
-    const struct service_list *all;                       /* every service known, to read foreign decisions */
-    const struct service *const *services;                /* whose partitions this worker may own; NULL-terminated */
+    const struct service_list *all;        /* every service known, to read foreign decisions */
+    const struct service *const *services; /* whose partitions this worker may own; NULL-terminated
+                                            */
     struct saga_limits limits;
     const atomic_bool *stop;
     struct owner_worker_status *status;

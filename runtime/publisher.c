@@ -33,8 +33,8 @@ struct publisher {
     bool started;
     int turn; /* partition to read first */
     int retry_ms;
-    size_t events; /* put and not committed */
-    int64_t due_ms; /* when to commit what has been put */
+    size_t events;        /* put and not committed */
+    int64_t due_ms;       /* when to commit what has been put */
     int64_t quiet_due_ms; /* when to commit a position that moved without events */
     struct feed feeds[PARTITIONS_MAX];
     struct arena arena;
@@ -74,7 +74,8 @@ static void wait_a_little(struct publisher *p)
 {
     int half = p->retry_ms / 2;
     log_wait(p->reader, half + (int)(random_u64() % (uint64_t)(half + 1)));
-    p->retry_ms = p->retry_ms * 2 < PUBLISHER_RETRY_MAX_MS ? p->retry_ms * 2 : PUBLISHER_RETRY_MAX_MS;
+    p->retry_ms =
+        p->retry_ms * 2 < PUBLISHER_RETRY_MAX_MS ? p->retry_ms * 2 : PUBLISHER_RETRY_MAX_MS;
 }
 
 static void stumble(struct publisher *p, struct err why)
@@ -92,9 +93,9 @@ static struct err resume_feed(struct publisher *p, int partition, int64_t positi
     struct feed *feed = &p->feeds[partition];
     *feed = (struct feed){.committed = position, .cursor = {.next = position, .done = position}};
     atomic_store(&p->stats->position[partition], position);
-    struct err e = position < 0 ? FAIL(ERR_LOST, "no position: `topics apply` sets the first one")
-                                : cursor_resume(&feed->cursor, p->reader, p->source, partition,
-                                                position);
+    struct err e = position < 0
+                       ? FAIL(ERR_LOST, "no position: `topics apply` sets the first one")
+                       : cursor_resume(&feed->cursor, p->reader, p->source, partition, position);
     if (e.code == ERR_OK || err_class(e) == ERR_CLASS_RETRY)
         return e;
     halt(p, partition, e);

@@ -1,5 +1,6 @@
-/* The publisher of one service: reads the valid decisions of S.log and writes each event, once, as a CloudEvent to
- * S.events, partition p to p, in transactions together with its position. Of several processes one is active. */
+/* The publisher of one service: reads the valid decisions of S.log and writes each event, once, as
+ * a CloudEvent to S.events, partition p to p, in transactions together with its position. Of
+ * several processes one is active. */
 #ifndef RUNTIME_PUBLISHER_H
 #define RUNTIME_PUBLISHER_H
 
@@ -21,8 +22,8 @@ struct publisher_stats {
     atomic_bool active;
     atomic_uint_fast64_t events; /* committed by this process */
     atomic_uint_fast64_t transactions;
-    atomic_uint_fast64_t restarts;      /* of the producer, after trouble */
-    atomic_uint_fast64_t halted;        /* partitions that cannot go on */
+    atomic_uint_fast64_t restarts;                /* of the producer, after trouble */
+    atomic_uint_fast64_t halted;                  /* partitions that cannot go on */
     atomic_int_fast64_t position[PARTITIONS_MAX]; /* committed; -1: not known */
 };
 
@@ -37,12 +38,14 @@ struct publisher_options {
 enum { PUBLISHER_GROUP_MAX = TOPIC_LEN_MAX };
 void publisher_group(const char *service, char out[PUBLISHER_GROUP_MAX]);
 
-/* Until *stop; then what has been put is committed. Waits for a Kafka that is away. Fails only for what no
- * waiting mends: a missing topic, unequal partition counts. Blocking: a thread of its own. */
+/* Until *stop; then what has been put is committed. Waits for a Kafka that is away. Fails only for
+ * what no waiting mends: a missing topic, unequal partition counts. Blocking: a thread of its own.
+ */
 NODISCARD struct err publisher_run(const struct publisher_options *options);
 
-/* For `topics apply`: a group without positions gets 0 everywhere if nothing has ever been published. ERR_LOST if
- * events exist but not the position that belongs to them; never guesses. Nothing to do: OK. */
+/* For `topics apply`: a group without positions gets 0 everywhere if nothing has ever been
+ * published. ERR_LOST if events exist but not the position that belongs to them; never guesses.
+ * Nothing to do: OK. */
 NODISCARD struct err publisher_offsets_init(struct log *log, const char *service);
 
 #endif

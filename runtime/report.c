@@ -53,7 +53,8 @@ void report(enum report_level level, const char *fact, ...)
     clock_gettime(CLOCK_REALTIME, &t);
     gmtime_r(&t.tv_sec, &tm);
     strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &tm);
-    size_t used = (size_t)snprintf(line, sizeof line, "{\"at\":\"%s.%03ldZ\",\"level\":\"%s\",\"fact\":\"%s\"", when,
+    size_t used = (size_t)snprintf(line, sizeof line,
+                                   "{\"at\":\"%s.%03ldZ\",\"level\":\"%s\",\"fact\":\"%s\"", when,
                                    t.tv_nsec / 1000000, names[level], fact);
     va_list args;
     va_start(args, fact);

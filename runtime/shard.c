@@ -1,4 +1,5 @@
-/* Inputs in, decisions out: speculative state ahead of the log, rebuilt from the log whenever it is not ours. */
+/* Inputs in, decisions out: speculative state ahead of the log, rebuilt from the log whenever it is
+ * not ours. */
 #include "runtime/shard.h"
 
 #include <assert.h>
@@ -99,7 +100,9 @@ static struct err fold_fact(void *context, const struct fact *fact)
 struct err shard_take_over(struct shard *s)
 {
     shard_finish(s);
-    s->states = states_create(state_size(s->service), s->service->saga ? s->service->saga->finish : s->service->aggregate->finish);
+    s->states =
+        states_create(state_size(s->service),
+                      s->service->saga ? s->service->saga->finish : s->service->aggregate->finish);
     s->dedup = dedup_create();
     s->blank = calloc(1, state_size(s->service) + 1);
     if (!s->blank)
@@ -109,7 +112,8 @@ struct err shard_take_over(struct shard *s)
 
 /* ---- appending ------------------------------------------------------------------------------ */
 
-static void refuse(struct decision *d, enum problem problem, const char *detail, const char *pointer)
+static void refuse(struct decision *d, enum problem problem, const char *detail,
+                   const char *pointer)
 {
     d->outcome = OUTCOME_REFUSED;
     d->problem = problem;
@@ -123,8 +127,10 @@ static void refuse(struct decision *d, enum problem problem, const char *detail,
     d->commands_count = 0;
 }
 
-/* Draft to decision: encodes the events. A draft that breaks its own schema or the bounds is refused. */
-static void fill(struct shard *s, const struct draft *draft, struct decision *d, struct arena *arena)
+/* Draft to decision: encodes the events. A draft that breaks its own schema or the bounds is
+ * refused. */
+static void fill(struct shard *s, const struct draft *draft, struct decision *d,
+                 struct arena *arena)
 {
     struct json_report json = {0};
     size_t bytes = 0;
@@ -138,12 +144,14 @@ static void fill(struct shard *s, const struct draft *draft, struct decision *d,
         const void *event = draft_event(draft, i);
         struct text data = message_encode(s->service->events, event, arena, &json);
         if (!data.at) {
-            report(REPORT_ERROR, "event_breaks_its_schema", "service", s->service->name, "pointer", json.faults[0].pointer,
-                   "detail", json.faults[0].detail, NULL);
-            refuse(d, PROBLEM_LIMIT_EXCEEDED, "the result would exceed a limit of its schema", NULL);
+            report(REPORT_ERROR, "event_breaks_its_schema", "service", s->service->name, "pointer",
+                   json.faults[0].pointer, "detail", json.faults[0].detail, NULL);
+            refuse(d, PROBLEM_LIMIT_EXCEEDED, "the result would exceed a limit of its schema",
+                   NULL);
             return;
         }
-        d->events[i] = (struct payload){text_of(message_type(s->service->events, *(const int *)event)->name), data};
+        d->events[i] = (struct payload){
+            text_of(message_type(s->service->events, *(const int *)event)->name), data};
         bytes += data.len;
     }
     d->events_count = draft->count;
@@ -163,8 +171,8 @@ static void fill(struct shard *s, const struct draft *draft, struct decision *d,
 }
 
 /* Appends, then moves the speculative state ahead. */
-static struct err commit(struct shard *s, struct decision *d, const struct draft *draft, struct state *state,
-                         struct arena *arena)
+static struct err commit(struct shard *s, struct decision *d, const struct draft *draft,
+                         struct state *state, struct arena *arena)
 {
     if (d->outcome == OUTCOME_ACCEPTED && d->events_count > 0 && !state)
         state = states_at(s->states, d->target);
@@ -203,8 +211,10 @@ static struct decision decision_of(const struct command *c, const struct input *
     };
 }
 
-/* Copies the answer of the first decision, which must have been read back: nothing else is known to be true. */
-static struct err replay(struct shard *s, const struct command *c, struct decision *d, struct arena *arena)
+/* Copies the answer of the first decision, which must have been read back: nothing else is known to
+ * be true. */
+static struct err replay(struct shard *s, const struct command *c, struct decision *d,
+                         struct arena *arena)
 {
     const struct dedup_entry *entry = dedup_find(s->dedup, c->id, d->at);
     struct decision first;
@@ -231,10 +241,11 @@ static struct err replay(struct shard *s, const struct command *c, struct decisi
     return OK;
 }
 
-static void react_to_command(struct shard *s, const struct command *c, const struct decision *d, const void *message,
-                             const struct state *state, struct draft *draft)
+static void react_to_command(struct shard *s, const struct command *c, const struct decision *d,
+                             const void *message, const struct state *state, struct draft *draft)
 {
-    const struct saga_input input = {.kind = SAGA_COMMAND, .at = d->at, .id = c->saga, .limits = s->limits, .command = message};
+    const struct saga_input input = {
+        .kind = SAGA_COMMAND, .at = d->at, .id = c->saga, .limits = s->limits, .command = message};
     struct uuid order;
     if (!state || !uuid_read(c->target, &order)) {
         draft_refuse(draft, PROBLEM_NOT_FOUND, "there is no such saga");
@@ -245,7 +256,8 @@ static void react_to_command(struct shard *s, const struct command *c, const str
     s->service->saga->react(state->data, &with_id, draft);
 }
 
-static struct err decide(struct shard *s, const struct command *c, struct decision *d, struct arena *arena)
+static struct err decide(struct shard *s, const struct command *c, struct decision *d,
+                         struct arena *arena)
 {
     struct json_report json = {0};
     struct draft draft;
@@ -254,22 +266,28 @@ static struct err decide(struct shard *s, const struct command *c, struct decisi
     draft_init(&draft, arena, s->service->events);
     assert(message);
     if (c->expected_version != VERSION_ANY && c->expected_version != (state ? state->version : 0)) {
-        draft_refuse(&draft, PROBLEM_VERSION_MISMATCH, "the resource has another version than If-Match expects");
+        draft_refuse(&draft, PROBLEM_VERSION_MISMATCH,
+                     "the resource has another version than If-Match expects");
     } else if (!message_decode(s->service->commands, c->type, c->data, arena, message, &json)) {
         s->undecodable++;
         draft_refuse(&draft, PROBLEM_UNDECODABLE, json.faults[0].detail);
     } else if (s->service->saga) {
         react_to_command(s, c, d, message, state, &draft);
     } else {
-        const struct context context = {.at = d->at, .version = state ? state->version : 0, .command_id = c->id,
-                                        .saga = c->saga, .actor = c->actor, .target = c->target};
+        const struct context context = {.at = d->at,
+                                        .version = state ? state->version : 0,
+                                        .command_id = c->id,
+                                        .saga = c->saga,
+                                        .actor = c->actor,
+                                        .target = c->target};
         s->service->aggregate->decide(state ? state->data : s->blank, &context, message, &draft);
     }
     fill(s, &draft, d, arena);
     return commit(s, d, &draft, state, arena);
 }
 
-struct err shard_command(struct shard *s, const struct command *c, const struct input *input, struct arena *arena)
+struct err shard_command(struct shard *s, const struct command *c, const struct input *input,
+                         struct arena *arena)
 {
     struct decision d = decision_of(c, input, clock_now_us());
     bool from_client = text_is(input->topic, log_topic_name(s->owner.commands));
@@ -287,25 +305,30 @@ struct err shard_command(struct shard *s, const struct command *c, const struct 
     return decide(s, c, &d, arena);
 }
 
-/* What nobody can read is decided as refused, so that the numbering stays whole, and kept for people to see. */
-static struct err undecodable(struct shard *s, const struct log_record *record, const struct input *input,
-                              struct arena *arena)
+/* What nobody can read is decided as refused, so that the numbering stays whole, and kept for
+ * people to see. */
+static struct err undecodable(struct shard *s, const struct log_record *record,
+                              const struct input *input, struct arena *arena)
 {
-    struct text key = record->key.len <= KEY_LEN_MAX ? record->key : (struct text){record->key.at, KEY_LEN_MAX};
-    struct command c = {.id = input_id(input), .attempt = input_id(input), .target = key, .type = TEXT("unknown")};
+    struct text key =
+        record->key.len <= KEY_LEN_MAX ? record->key : (struct text){record->key.at, KEY_LEN_MAX};
+    struct command c = {
+        .id = input_id(input), .attempt = input_id(input), .target = key, .type = TEXT("unknown")};
     struct decision d = decision_of(&c, input, clock_now_us());
     refuse(&d, PROBLEM_UNDECODABLE, "the command record cannot be read", NULL);
     s->undecodable++;
     if (s->dead_letters) {
         int partition = partition_of(key, log_topic_partitions(s->dead_letters));
-        struct err e = producer_append(s->owner.producer, s->dead_letters, partition, record->key, record->value, 0);
+        struct err e = producer_append(s->owner.producer, s->dead_letters, partition, record->key,
+                                       record->value, 0);
         if (e.code != ERR_OK)
             return e;
     }
     return owner_append(&s->owner, &d, arena);
 }
 
-struct err shard_command_record(struct shard *s, const struct log_record *record, struct arena *arena)
+struct err shard_command_record(struct shard *s, const struct log_record *record,
+                                struct arena *arena)
 {
     struct command c;
     const struct input input = {.topic = text_of(log_topic_name(s->owner.commands)),
@@ -318,7 +341,8 @@ struct err shard_command_record(struct shard *s, const struct log_record *record
 
 /* ---- sagas ---------------------------------------------------------------------------------- */
 
-static struct err react(struct shard *s, const struct saga_input *input, struct decision *d, struct arena *arena)
+static struct err react(struct shard *s, const struct saga_input *input, struct decision *d,
+                        struct arena *arena)
 {
     struct draft draft;
     struct state *state = states_find(s->states, d->target);
@@ -328,9 +352,10 @@ static struct err react(struct shard *s, const struct saga_input *input, struct 
     return commit(s, d, &draft, state, arena);
 }
 
-/* Decodes the events of a foreign decision; those of unknown type are counted out: the services deploy apart. */
-static struct err foreign_events(const struct service *from, const struct fact *fact, struct arena *arena,
-                                 struct event **ret_events, size_t *ret_count)
+/* Decodes the events of a foreign decision; those of unknown type are counted out: the services
+ * deploy apart. */
+static struct err foreign_events(const struct service *from, const struct fact *fact,
+                                 struct arena *arena, struct event **ret_events, size_t *ret_count)
 {
     const struct decision *d = &fact->decision;
     struct event *events = arena_alloc(arena, (d->events_count + 1) * sizeof *events);
@@ -342,18 +367,26 @@ static struct err foreign_events(const struct service *from, const struct fact *
         assert(message);
         if (message_tag(from->events, d->events[i].type) == 0)
             continue;
-        if (!message_decode(from->events, d->events[i].type, d->events[i].data, arena, message, &json))
+        if (!message_decode(from->events, d->events[i].type, d->events[i].data, arena, message,
+                            &json))
             return FAIL(ERR_MALFORMED, "event of another service");
-        events[n++] = (struct event){.service = from->name, .vocabulary = from->events, .message = message,
-                                     .id = event_id(d, i), .version = event_version(d, i), .decision = d,
-                                     .partition = fact->partition, .index = (int32_t)i, .offset = fact->offset};
+        events[n++] = (struct event){.service = from->name,
+                                     .vocabulary = from->events,
+                                     .message = message,
+                                     .id = event_id(d, i),
+                                     .version = event_version(d, i),
+                                     .decision = d,
+                                     .partition = fact->partition,
+                                     .index = (int32_t)i,
+                                     .offset = fact->offset};
     }
     *ret_events = events;
     *ret_count = n;
     return OK;
 }
 
-static struct decision saga_decision(struct uuid saga, const struct input *input, struct arena *arena)
+static struct decision saga_decision(struct uuid saga, const struct input *input,
+                                     struct arena *arena)
 {
     char *key = arena_alloc(arena, UUID_TEXT_LEN + 1);
     assert(key);
@@ -367,8 +400,8 @@ static struct decision saga_decision(struct uuid saga, const struct input *input
                              .target = {key, UUID_TEXT_LEN}};
 }
 
-struct err shard_fact(struct shard *s, const struct service *from, const struct fact *fact, const struct input *input,
-                      struct arena *arena)
+struct err shard_fact(struct shard *s, const struct service *from, const struct fact *fact,
+                      const struct input *input, struct arena *arena)
 {
     struct event *events;
     size_t n;
@@ -378,8 +411,14 @@ struct err shard_fact(struct shard *s, const struct service *from, const struct 
     d.type = TEXT("decision");
     d.traceparent = fact->decision.traceparent;
     TRY(foreign_events(from, fact, arena, &events, &n));
-    const struct saga_input in = {.kind = SAGA_DECISION, .at = d.at, .id = d.saga, .limits = s->limits,
-                                  .decision = &fact->decision, .service = from->name, .events_count = n, .events = events};
+    const struct saga_input in = {.kind = SAGA_DECISION,
+                                  .at = d.at,
+                                  .id = d.saga,
+                                  .limits = s->limits,
+                                  .decision = &fact->decision,
+                                  .service = from->name,
+                                  .events_count = n,
+                                  .events = events};
     return react(s, &in, &d, arena);
 }
 
@@ -398,18 +437,23 @@ struct err shard_timer(struct shard *s, struct arena *arena, bool *ret_fired)
         timers_drop_first(&s->timers);
         if (stale)
             continue;
-        struct decision d = saga_decision(saga, &(struct input){.partition = -1, .offset = -1}, arena);
+        struct decision d =
+            saga_decision(saga, &(struct input){.partition = -1, .offset = -1}, arena);
         d.command_id = d.attempt = uuid_derive(saga, (struct text){name, (size_t)len});
         d.type = TEXT("timer");
         *ret_fired = true;
-        return react(s, &(struct saga_input){.kind = SAGA_TIMER, .at = d.at, .id = saga, .limits = s->limits}, &d, arena);
+        return react(
+            s,
+            &(struct saga_input){.kind = SAGA_TIMER, .at = d.at, .id = saga, .limits = s->limits},
+            &d, arena);
     }
     return OK;
 }
 
 /* ---- housekeeping --------------------------------------------------------------------------- */
 
-struct err shard_position(struct shard *s, struct input *positions, size_t count, struct arena *arena)
+struct err shard_position(struct shard *s, struct input *positions, size_t count,
+                          struct arena *arena)
 {
     struct decision d = {.input = {.partition = -1, .offset = -1},
                          .outcome = OUTCOME_POSITION,

@@ -1,5 +1,5 @@
-/* One partition of one service: who owns it, what it remembers, and how an input becomes a decision. The same code
- * serves aggregates (decide) and sagas (react). Single thread. */
+/* One partition of one service: who owns it, what it remembers, and how an input becomes a
+ * decision. The same code serves aggregates (decide) and sagas (react). Single thread. */
 #ifndef RUNTIME_SHARD_H
 #define RUNTIME_SHARD_H
 
@@ -14,10 +14,12 @@ struct shard {
     const struct service *service;
     const struct service_list *services; /* to decode what other services decided */
     struct saga_limits limits;
-    struct log_topic *dead_letters; /* where commands that cannot be decoded are copied; NULL: nowhere */
+    struct log_topic *dead_letters; /* where commands that cannot be decoded are copied; NULL:
+                                       nowhere */
     struct arena *scratch;          /* the worker's, for what lasts no longer than a call */
     bool assigned;                  /* by the group; nothing is decided while it is not */
-    bool rewind;                    /* assigned again with its memory kept: the sources must be read from its positions */
+    bool rewind; /* assigned again with its memory kept: the sources must be read from its positions
+                  */
     /* kept */
     struct owner owner;
     struct states *states;
@@ -32,17 +34,20 @@ NODISCARD struct err shard_take_over(struct shard *shard);
 /* Frees what it remembers. */
 void shard_finish(struct shard *shard);
 /* Decides one record of S.commands: always appends exactly one decision. */
-NODISCARD struct err shard_command_record(struct shard *shard, const struct log_record *record, struct arena *arena);
+NODISCARD struct err shard_command_record(struct shard *shard, const struct log_record *record,
+                                          struct arena *arena);
 /* Decides a command that a saga's decision holds. */
-NODISCARD struct err shard_command(struct shard *shard, const struct command *command, const struct input *input,
-                                   struct arena *arena);
+NODISCARD struct err shard_command(struct shard *shard, const struct command *command,
+                                   const struct input *input, struct arena *arena);
 /* A saga: decides another service's decision. */
-NODISCARD struct err shard_fact(struct shard *shard, const struct service *from, const struct fact *fact,
-                                const struct input *input, struct arena *arena);
+NODISCARD struct err shard_fact(struct shard *shard, const struct service *from,
+                                const struct fact *fact, const struct input *input,
+                                struct arena *arena);
 /* A saga: fires at most one timer that is due; *ret_fired says whether. */
 NODISCARD struct err shard_timer(struct shard *shard, struct arena *arena, bool *ret_fired);
 /* Writes down how far the sources have been read, where nothing concerned this shard. */
-NODISCARD struct err shard_position(struct shard *shard, struct input *positions, size_t count, struct arena *arena);
+NODISCARD struct err shard_position(struct shard *shard, struct input *positions, size_t count,
+                                    struct arena *arena);
 /* Reads back what was appended. */
 void shard_watch(struct shard *shard, struct arena *arena);
 

@@ -61,7 +61,8 @@ void states_destroy(struct states *s)
 
 static bool node_is(const struct states *s, const struct node *node, uint64_t h, struct text key)
 {
-    return node->hash == h && text_equal((struct text){node->bytes + s->state_size, node->key_len}, key);
+    return node->hash == h &&
+           text_equal((struct text){node->bytes + s->state_size, node->key_len}, key);
 }
 
 static size_t probe(const struct states *s, uint64_t h, struct text key)
@@ -79,7 +80,8 @@ static void grow(struct states *s)
     for (size_t i = 0; i < old.room; i++) {
         struct node *node = old.slots[i];
         if (node)
-            s->slots[probe(s, node->hash, (struct text){node->bytes + s->state_size, node->key_len})] = node;
+            s->slots[probe(s, node->hash,
+                           (struct text){node->bytes + s->state_size, node->key_len})] = node;
     }
     free(old.slots);
 }

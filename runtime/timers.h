@@ -1,5 +1,5 @@
-/* Which saga's timer fires next: a heap by time. Entries are never removed but found stale when they come up.
- * Single thread. */
+/* Which saga's timer fires next: a heap by time. Entries are never removed but found stale when
+ * they come up. Single thread. */
 #ifndef RUNTIME_TIMERS_H
 #define RUNTIME_TIMERS_H
 

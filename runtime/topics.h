@@ -1,4 +1,5 @@
-/* The topics of a deployment: made by `foldlog topics apply`, refused when they are not as the protocol needs them. */
+/* The topics of a deployment: made by `foldlog topics apply`, refused when they are not as the
+ * protocol needs them. */
 #ifndef RUNTIME_TOPICS_H
 #define RUNTIME_TOPICS_H
 
@@ -17,9 +18,11 @@ struct topics_options {
 typedef void (*topics_tell)(void *context, const char *topic, const char *what);
 
 /* Creates what is missing. */
-NODISCARD struct err topics_apply(const struct topics_options *options, topics_tell tell, void *context);
-/* Tells everything that is wrong: missing, other partition count, finite retention or compaction of a log or events
- * topic, too little replication outside dev. ERR_CONFIG when anything is. */
-NODISCARD struct err topics_check(const struct topics_options *options, topics_tell tell, void *context);
+NODISCARD struct err topics_apply(const struct topics_options *options, topics_tell tell,
+                                  void *context);
+/* Tells everything that is wrong: missing, other partition count, finite retention or compaction of
+ * a log or events topic, too little replication outside dev. ERR_CONFIG when anything is. */
+NODISCARD struct err topics_check(const struct topics_options *options, topics_tell tell,
+                                  void *context);
 
 #endif

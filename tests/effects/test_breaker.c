@@ -90,9 +90,12 @@ END_TEST
 int main(void)
 {
     const TTest *const stories[] = {
-        it_opens_after_so_many_failures_in_a_row, an_answer_between_starts_the_count_again,
-        silence_of_a_server_that_is_there_does_not_open_it, one_probe_after_the_pause_and_no_second,
-        a_probe_that_fails_doubles_the_pause_up_to_its_limit, a_probe_that_is_answered_closes_it,
+        it_opens_after_so_many_failures_in_a_row,
+        an_answer_between_starts_the_count_again,
+        silence_of_a_server_that_is_there_does_not_open_it,
+        one_probe_after_the_pause_and_no_second,
+        a_probe_that_fails_doubles_the_pause_up_to_its_limit,
+        a_probe_that_is_answered_closes_it,
         failures_of_calls_made_before_do_not_move_the_probe,
     };
     return run_suite("breaker", stories, COUNT(stories));

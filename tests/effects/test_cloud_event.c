@@ -10,8 +10,12 @@ static void given_decision(void)
 {
     payloads[0] = (struct payload){TEXT("order.placed.v1"), TEXT("{}")};
     payloads[1] = (struct payload){TEXT("order.confirmed.v1"), TEXT("{}")};
-    decision = (struct decision){.command_id = {{0x11}}, .at = 1700000000000042, .target = TEXT("agg"),
-                                 .version = 9, .events_count = 2, .events = payloads};
+    decision = (struct decision){.command_id = {{0x11}},
+                                 .at = 1700000000000042,
+                                 .target = TEXT("agg"),
+                                 .version = 9,
+                                 .events_count = 2,
+                                 .events = payloads};
 }
 
 static struct text header(const char *name)
@@ -40,7 +44,8 @@ START_TEST(an_event_says_what_cloudevents_asks_for)
     then_header("ce_type", "order.confirmed.v1");
     then_header("ce_time", "2023-11-14T22:13:20.000042Z");
     then_header("ce_subject", "agg");
-    then_header("ce_dataschema", "https://foldlog.example/schemas/order.json#/$defs/order.confirmed.v1");
+    then_header("ce_dataschema",
+                "https://foldlog.example/schemas/order.json#/$defs/order.confirmed.v1");
     then_header("content-type", "application/json");
     then_header("ce_causationid", "11000000-0000-0000-0000-000000000000");
 }
@@ -90,8 +95,10 @@ END_TEST
 int main(void)
 {
     const TTest *const stories[] = {
-        an_event_says_what_cloudevents_asks_for, events_of_one_decision_are_numbered_up_to_its_version,
-        it_correlates_by_the_order_or_else_by_itself, a_trace_goes_on_where_there_is_one,
+        an_event_says_what_cloudevents_asks_for,
+        events_of_one_decision_are_numbered_up_to_its_version,
+        it_correlates_by_the_order_or_else_by_itself,
+        a_trace_goes_on_where_there_is_one,
         times_before_1970_are_times,
     };
     return run_suite("cloud event", stories, COUNT(stories));

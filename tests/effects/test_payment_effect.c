@@ -1,5 +1,6 @@
-/* The payment provider as the effect sees it: GIVEN this event WHEN the provider answers so THEN this call is made,
- * or this command sent. The answers are those of the sandbox, with fields we do not know left in. */
+/* The payment provider as the effect sees it: GIVEN this event WHEN the provider answers so THEN
+ * this call is made, or this command sent. The answers are those of the sandbox, with fields we do
+ * not know left in. */
 #include "effects/effects.h"
 #include "schemas/payment.h"
 #include "tests/runtime/run_suite.h"
@@ -40,18 +41,18 @@ static void given(const struct payment_event *message, const char *operation, co
 static const struct payment_event *requested(const char *method)
 {
     static struct payment_event e;
-    e = (struct payment_event){.tag = PAYMENT_EVENT_REQUESTED_V1,
-                               .as.requested_v1 = {payment_id, order_id, customer_id, price,
-                                                   text_of(method)}};
+    e = (struct payment_event){
+        .tag = PAYMENT_EVENT_REQUESTED_V1,
+        .as.requested_v1 = {payment_id, order_id, customer_id, price, text_of(method)}};
     return &e;
 }
 
 static const struct payment_event *capture_requested(const char *reference)
 {
     static struct payment_event e;
-    e = (struct payment_event){.tag = PAYMENT_EVENT_CAPTURE_REQUESTED_V1,
-                               .as.capture_requested_v1 = {payment_id, order_id, price,
-                                                           text_of(reference)}};
+    e = (struct payment_event){
+        .tag = PAYMENT_EVENT_CAPTURE_REQUESTED_V1,
+        .as.capture_requested_v1 = {payment_id, order_id, price, text_of(reference)}};
     return &e;
 }
 
@@ -71,8 +72,8 @@ static const struct payment_event *refund_requested(int64_t amount, int64_t numb
     static struct payment_event e;
     e = (struct payment_event){
         .tag = PAYMENT_EVENT_REFUND_REQUESTED_V1,
-        .as.refund_requested_v1 = {payment_id, order_id, {amount, COMMON_CURRENCY_EUR}, number,
-                                   TEXT("ch_1")}};
+        .as.refund_requested_v1 = {
+            payment_id, order_id, {amount, COMMON_CURRENCY_EUR}, number, TEXT("ch_1")}};
     return &e;
 }
 
@@ -149,11 +150,12 @@ static void when_silent(void)
 static void when_done(int http, const char *key, const char *status, const char *error)
 {
     char body[600];
-    snprintf(body, sizeof body,
-             "{\"id\":\"ch_9\",\"status\":\"whatever\",\"amount\":1250,\"new\":{\"a\":[1]},"
-             "\"operation\":{\"key\":\"%s\",\"operation\":\"x\",\"charge_id\":\"ch_9\","
-             "\"status\":\"%s\",\"amount\":1250,\"seq\":7,\"at\":\"2026-11-24T00:00:00.000Z\"%s%s%s}}",
-             key, status, error ? ",\"error\":\"" : "", error ? error : "", error ? "\"" : "");
+    snprintf(
+        body, sizeof body,
+        "{\"id\":\"ch_9\",\"status\":\"whatever\",\"amount\":1250,\"new\":{\"a\":[1]},"
+        "\"operation\":{\"key\":\"%s\",\"operation\":\"x\",\"charge_id\":\"ch_9\","
+        "\"status\":\"%s\",\"amount\":1250,\"seq\":7,\"at\":\"2026-11-24T00:00:00.000Z\"%s%s%s}}",
+        key, status, error ? ",\"error\":\"" : "", error ? error : "", error ? "\"" : "");
     when_answered(http, body);
 }
 
@@ -167,11 +169,12 @@ static void when_refused(int http, const char *error)
 static void when_found(const char *key, const char *status, const char *error)
 {
     char body[600];
-    snprintf(body, sizeof body,
-             "{\"charges\":[{\"id\":\"ch_9\",\"status\":\"x\"}],\"operations\":[{\"key\":\"%s\","
-             "\"operation\":\"x\",\"charge_id\":\"ch_9\",\"status\":\"%s\",\"amount\":1250,\"seq\":1"
-             "%s%s%s}]}",
-             key, status, error ? ",\"error\":\"" : "", error ? error : "", error ? "\"" : "");
+    snprintf(
+        body, sizeof body,
+        "{\"charges\":[{\"id\":\"ch_9\",\"status\":\"x\"}],\"operations\":[{\"key\":\"%s\","
+        "\"operation\":\"x\",\"charge_id\":\"ch_9\",\"status\":\"%s\",\"amount\":1250,\"seq\":1"
+        "%s%s%s}]}",
+        key, status, error ? ",\"error\":\"" : "", error ? error : "", error ? "\"" : "");
     when_answered(200, body);
 }
 
@@ -204,8 +207,9 @@ START_TEST(a_request_becomes_a_charge)
     then_post("/charges", "{\"amount\":1250,\"currency\":\"EUR\",\"reference\":"
                           "\"22000000-0000-0000-0000-000000000000\",\"payment_method\":\"ok\"}");
     when_done(201, key_text, "ok", NULL);
-    ck_assert(text_is(SENDS(RECORD_AUTHORIZED_V1, record_authorized_v1, "authorized").provider_reference,
-                      "ch_9"));
+    ck_assert(
+        text_is(SENDS(RECORD_AUTHORIZED_V1, record_authorized_v1, "authorized").provider_reference,
+                "ch_9"));
 }
 END_TEST
 
@@ -246,8 +250,9 @@ START_TEST(a_charge_made_in_silence_is_found_and_not_made_again)
     when_silent();
     then_asks();
     when_found(key_text, "ok", NULL);
-    ck_assert(text_is(SENDS(RECORD_AUTHORIZED_V1, record_authorized_v1, "authorized").provider_reference,
-                      "ch_9"));
+    ck_assert(
+        text_is(SENDS(RECORD_AUTHORIZED_V1, record_authorized_v1, "authorized").provider_reference,
+                "ch_9"));
 }
 END_TEST
 
@@ -279,9 +284,21 @@ START_TEST(what_is_no_answer_of_the_provider_is_doubt)
         int status;
         const char *body;
     } answers[] = {
-        {500, "{\"error\":\"provider_error\"}"}, {503, ""}, {502, "<html>"}, {429, "{\"error\":\"slow_down\"}"},
-        {408, ""}, {401, "{\"error\":\"who\"}"}, {403, "{}"}, {301, ""}, {404, "{\"error\":\"no_such_route\"}"},
-        {200, ""}, {200, "{"}, {200, "{\"operation\":{}}"}, {201, "[]"}, {402, "<html>"}, {409, "{}"},
+        {500, "{\"error\":\"provider_error\"}"},
+        {503, ""},
+        {502, "<html>"},
+        {429, "{\"error\":\"slow_down\"}"},
+        {408, ""},
+        {401, "{\"error\":\"who\"}"},
+        {403, "{}"},
+        {301, ""},
+        {404, "{\"error\":\"no_such_route\"}"},
+        {200, ""},
+        {200, "{"},
+        {200, "{\"operation\":{}}"},
+        {201, "[]"},
+        {402, "<html>"},
+        {409, "{}"},
     };
     for (size_t i = 0; i < COUNT(answers); i++) {
         given_authorize();
@@ -343,8 +360,9 @@ START_TEST(a_refused_capture_fails_with_its_reason)
 {
     given_capture();
     when_refused(402, "capture_declined");
-    ck_assert(text_is(SENDS(RECORD_CAPTURE_FAILED_V1, record_capture_failed_v1, "capture_failed").reason,
-                      "capture_declined"));
+    ck_assert(
+        text_is(SENDS(RECORD_CAPTURE_FAILED_V1, record_capture_failed_v1, "capture_failed").reason,
+                "capture_declined"));
     given_capture();
     when_refused(404, "charge_not_found");
     THEN_SENDS(RECORD_CAPTURE_FAILED_V1, "capture_failed");
@@ -356,8 +374,9 @@ START_TEST(a_capture_refused_in_silence_is_found_refused)
     given_capture();
     when_silent();
     when_found(key_text, "refused", "capture_declined");
-    ck_assert(text_is(SENDS(RECORD_CAPTURE_FAILED_V1, record_capture_failed_v1, "capture_failed").reason,
-                      "capture_declined"));
+    ck_assert(
+        text_is(SENDS(RECORD_CAPTURE_FAILED_V1, record_capture_failed_v1, "capture_failed").reason,
+                "capture_declined"));
 }
 END_TEST
 
@@ -383,8 +402,9 @@ START_TEST(a_refused_void_is_a_failed_release)
 {
     given_void("ch_1");
     when_refused(402, "void_refused");
-    ck_assert_int_eq(SENDS(RECORD_RELEASE_FAILED_V1, record_release_failed_v1, "release_failed").operation,
-                     PAYMENT_OPERATION_VOID);
+    ck_assert_int_eq(
+        SENDS(RECORD_RELEASE_FAILED_V1, record_release_failed_v1, "release_failed").operation,
+        PAYMENT_OPERATION_VOID);
 }
 END_TEST
 
@@ -473,8 +493,9 @@ START_TEST(a_refused_refund_is_a_failed_release)
 {
     given_refund();
     when_refused(402, "refund_refused");
-    ck_assert_int_eq(SENDS(RECORD_RELEASE_FAILED_V1, record_release_failed_v1, "release_failed").operation,
-                     PAYMENT_OPERATION_REFUND);
+    ck_assert_int_eq(
+        SENDS(RECORD_RELEASE_FAILED_V1, record_release_failed_v1, "release_failed").operation,
+        PAYMENT_OPERATION_REFUND);
     given_refund();
     when_refused(409, "refund_exceeds_captured");
     THEN_SENDS(RECORD_RELEASE_FAILED_V1, "release_failed");
@@ -493,9 +514,9 @@ START_TEST(time_over_is_unknown_whatever_was_asked)
         arena = (struct arena){memory, 0, sizeof memory};
         payment_effect.give_up(job, "no answer", &arena, &result);
         verdict = EFFECT_DONE;
-        ck_assert(text_is(
-            payment_operation_text(SENDS(RECORD_UNKNOWN_V1, record_unknown_v1, "unknown").operation),
-            names[i]));
+        ck_assert(text_is(payment_operation_text(
+                              SENDS(RECORD_UNKNOWN_V1, record_unknown_v1, "unknown").operation),
+                          names[i]));
     }
 }
 END_TEST
@@ -515,10 +536,9 @@ END_TEST
 START_TEST(what_has_happened_asks_for_nothing)
 {
     for (int tag = 1; tag <= (int)payment_events.count; tag++) {
-        bool job_expected = tag == PAYMENT_EVENT_REQUESTED_V1 ||
-                            tag == PAYMENT_EVENT_CAPTURE_REQUESTED_V1 ||
-                            tag == PAYMENT_EVENT_VOID_REQUESTED_V1 ||
-                            tag == PAYMENT_EVENT_REFUND_REQUESTED_V1;
+        bool job_expected =
+            tag == PAYMENT_EVENT_REQUESTED_V1 || tag == PAYMENT_EVENT_CAPTURE_REQUESTED_V1 ||
+            tag == PAYMENT_EVENT_VOID_REQUESTED_V1 || tag == PAYMENT_EVENT_REFUND_REQUESTED_V1;
         struct payment_event e = {.tag = (enum payment_event_tag)tag};
         if (!job_expected)
             ck_assert(!started(&e, false));
@@ -536,23 +556,35 @@ END_TEST
 int main(void)
 {
     const TTest *const stories[] = {
-        a_request_becomes_a_charge, a_declined_charge_is_declined_with_its_reason,
-        an_unknown_payment_method_is_a_decline, silence_is_asked_about_before_the_charge_is_repeated,
+        a_request_becomes_a_charge,
+        a_declined_charge_is_declined_with_its_reason,
+        an_unknown_payment_method_is_a_decline,
+        silence_is_asked_about_before_the_charge_is_repeated,
         a_charge_made_in_silence_is_found_and_not_made_again,
-        a_charge_declined_in_silence_is_found_declined, silence_to_the_question_is_asked_again,
-        what_is_no_answer_of_the_provider_is_doubt, a_job_begun_by_another_process_asks_first,
-        a_key_known_with_another_request_is_unknown, a_capture_names_the_charge,
+        a_charge_declined_in_silence_is_found_declined,
+        silence_to_the_question_is_asked_again,
+        what_is_no_answer_of_the_provider_is_doubt,
+        a_job_begun_by_another_process_asks_first,
+        a_key_known_with_another_request_is_unknown,
+        a_capture_names_the_charge,
         the_late_answer_to_authorize_is_not_taken_for_a_capture,
-        a_refused_capture_fails_with_its_reason, a_capture_refused_in_silence_is_found_refused,
-        the_name_of_a_charge_cannot_leave_its_place, a_void_gives_back_what_is_held,
-        a_refused_void_is_a_failed_release, what_is_voided_already_is_voided,
+        a_refused_capture_fails_with_its_reason,
+        a_capture_refused_in_silence_is_found_refused,
+        the_name_of_a_charge_cannot_leave_its_place,
+        a_void_gives_back_what_is_held,
+        a_refused_void_is_a_failed_release,
+        what_is_voided_already_is_voided,
         a_void_without_a_name_finds_the_charge_and_voids_it,
-        no_charge_is_believed_only_when_none_can_come_any_more, a_declined_charge_holds_nothing,
+        no_charge_is_believed_only_when_none_can_come_any_more,
+        a_declined_charge_holds_nothing,
         a_nameless_void_begun_before_still_finds_first,
         a_refund_is_of_its_amount_under_its_own_ordinal,
         a_refund_that_errs_is_asked_about_and_repeated_under_its_key,
-        a_refused_refund_is_a_failed_release, time_over_is_unknown_whatever_was_asked,
-        every_result_is_a_valid_command, what_has_happened_asks_for_nothing, the_key_never_changes,
+        a_refused_refund_is_a_failed_release,
+        time_over_is_unknown_whatever_was_asked,
+        every_result_is_a_valid_command,
+        what_has_happened_asks_for_nothing,
+        the_key_never_changes,
     };
     return run_suite("payment effect", stories, COUNT(stories));
 }

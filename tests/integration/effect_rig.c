@@ -1,6 +1,7 @@
-/* What the payment effect's story needs, as verbs: a private payment service with its real aggregate, the real effect
- * in a process of its own, and somebody who asks for payments, captures and releases until each has come to an end.
- * usage: effect_rig VERB BROKERS SERVICE [ARGUMENT [URL]] */
+/* What the payment effect's story needs, as verbs: a private payment service with its real
+ * aggregate, the real effect in a process of its own, and somebody who asks for payments, captures
+ * and releases until each has come to an end. usage: effect_rig VERB BROKERS SERVICE [ARGUMENT
+ * [URL]] */
 #include <assert.h>
 #include <signal.h>
 #include <stdio.h>
@@ -66,9 +67,11 @@ static void tell(void *context, const char *topic, const char *what)
 static int topics_verb(struct log *log, int argc, char **argv)
 {
     (void)argc, (void)argv;
-    struct err e = topics_apply(&(struct topics_options){.log = log, .services = &services,
+    struct err e = topics_apply(&(struct topics_options){.log = log,
+                                                         .services = &services,
                                                          .partitions = RIG_PARTITIONS,
-                                                         .replication = 1, .dev = true},
+                                                         .replication = 1,
+                                                         .dev = true},
                                 tell, NULL);
     if (e.code == ERR_OK)
         e = effect_offsets_init(log, &effect);
@@ -82,9 +85,12 @@ static int owner_verb(struct log *log, int argc, char **argv)
     char group[TOPIC_LEN_MAX];
     const struct service *const mine[] = {&service, NULL};
     snprintf(group, sizeof group, "rig.commands.%s", service.name);
-    struct err e = owner_worker_run(&(struct owner_worker_options){
-        .group = group, .log = log, .all = &services, .services = mine, .stop = &stop,
-        .status = &status});
+    struct err e = owner_worker_run(&(struct owner_worker_options){.group = group,
+                                                                   .log = log,
+                                                                   .all = &services,
+                                                                   .services = mine,
+                                                                   .stop = &stop,
+                                                                   .status = &status});
     return e.code == ERR_OK ? 0 : fail("owner", e);
 }
 
@@ -93,7 +99,11 @@ static int effect_verb(struct log *log, int argc, char **argv)
     assert(argc > 5);
     struct effect_stats stats = {0};
     struct err e = effect_worker_run(&(struct effect_options){
-        .log = log, .effect = &effect, .url = argv[5], .stop = &stop, .stats = &stats,
+        .log = log,
+        .effect = &effect,
+        .url = argv[5],
+        .stop = &stop,
+        .stats = &stats,
         .limits = {.calls_max = 16, .call_ms = 500, .deadline_ms = 90000, .retry_min_ms = 40}});
     fprintf(stderr, "rig: %llu calls, %llu unanswered, %llu results, %llu unknown\n",
             (unsigned long long)atomic_load(&stats.calls),
@@ -133,19 +143,23 @@ static void on_report(void *context, uint64_t tag, int64_t offset, struct err er
         exit(fail("command", err));
 }
 
-static void ask(struct asker *a, const struct payment *payment, const struct payment_command *message)
+static void ask(struct asker *a, const struct payment *payment,
+                const struct payment_command *message)
 {
     static _Alignas(16) char memory[64 * 1024];
     struct arena arena = {memory, 0, sizeof memory};
     struct json_report report = {0};
     char target[UUID_TEXT_LEN + 1];
     uuid_format(payment->id, target);
-    struct command c = {
-        .id = random_uuid(), .saga = payment->order_id, .actor = {.roles = ROLE_SYSTEM},
-        .sent_at = clock_now_us(), .expected_version = VERSION_ANY, .service = text_of(service.name),
-        .target = text_of(target),
-        .type = text_of(message_type(&payment_commands, (int)message->tag)->name),
-        .data = message_encode(&payment_commands, message, &arena, &report)};
+    struct command c = {.id = random_uuid(),
+                        .saga = payment->order_id,
+                        .actor = {.roles = ROLE_SYSTEM},
+                        .sent_at = clock_now_us(),
+                        .expected_version = VERSION_ANY,
+                        .service = text_of(service.name),
+                        .target = text_of(target),
+                        .type = text_of(message_type(&payment_commands, (int)message->tag)->name),
+                        .data = message_encode(&payment_commands, message, &arena, &report)};
     c.attempt = c.id;
     assert(c.data.at);
     struct err e = producer_append(a->producer, a->commands, partition_of(c.target, RIG_PARTITIONS),
@@ -156,35 +170,47 @@ static void ask(struct asker *a, const struct payment *payment, const struct pay
 
 static void release(struct asker *a, const struct payment *p)
 {
-    ask(a, p, &(struct payment_command){.tag = PAYMENT_COMMAND_RELEASE_V1,
-                                        .as.release_v1 = {.payment_id = p->id}});
+    ask(a, p,
+        &(struct payment_command){.tag = PAYMENT_COMMAND_RELEASE_V1,
+                                  .as.release_v1 = {.payment_id = p->id}});
 }
 
 static void capture(struct asker *a, const struct payment *p)
 {
-    ask(a, p, &(struct payment_command){.tag = PAYMENT_COMMAND_CAPTURE_V1,
-                                        .as.capture_v1 = {.payment_id = p->id}});
+    ask(a, p,
+        &(struct payment_command){.tag = PAYMENT_COMMAND_CAPTURE_V1,
+                                  .as.capture_v1 = {.payment_id = p->id}});
 }
 
 static void request(struct asker *a, const struct payment *p)
 {
-    ask(a, p, &(struct payment_command){.tag = PAYMENT_COMMAND_REQUEST_V1,
-                                        .as.request_v1 = {.payment_id = p->id,
-                                                          .order_id = p->order_id,
-                                                          .customer_id = p->order_id,
-                                                          .amount = {AMOUNT, COMMON_CURRENCY_EUR},
-                                                          .payment_method = text_of(p->method)}});
+    ask(a, p,
+        &(struct payment_command){.tag = PAYMENT_COMMAND_REQUEST_V1,
+                                  .as.request_v1 = {.payment_id = p->id,
+                                                    .order_id = p->order_id,
+                                                    .customer_id = p->order_id,
+                                                    .amount = {AMOUNT, COMMON_CURRENCY_EUR},
+                                                    .payment_method = text_of(p->method)}});
     if (p->plan == PLAN_RELEASE_AT_ONCE)
         release(a, p);
 }
 
 static void open_payment(struct asker *a)
 {
-    static const char *const methods[] = {
-        "ok", "slow:80", "error:2", "timeout-after-charge", "duplicate-response", "declined",
-        "capture-declined", "refund-error:2", "refund-refused", "void-refused", "no-such-method"};
+    static const char *const methods[] = {"ok",
+                                          "slow:80",
+                                          "error:2",
+                                          "timeout-after-charge",
+                                          "duplicate-response",
+                                          "declined",
+                                          "capture-declined",
+                                          "refund-error:2",
+                                          "refund-refused",
+                                          "void-refused",
+                                          "no-such-method"};
     int n = a->count++;
-    a->payments[n] = (struct payment){.id = random_uuid(), .order_id = random_uuid(),
+    a->payments[n] = (struct payment){.id = random_uuid(),
+                                      .order_id = random_uuid(),
                                       .plan = (enum plan)(n % PLANS),
                                       .method = methods[(size_t)(n / PLANS) % COUNT(methods)]};
     request(a, &a->payments[n]);
@@ -227,19 +253,36 @@ static void captured(struct asker *a, struct payment *p)
 static void happened(struct asker *a, struct payment *p, enum payment_event_tag tag)
 {
     switch (tag) {
-    case PAYMENT_EVENT_AUTHORIZED_V1: authorized(a, p); break;
-    case PAYMENT_EVENT_CAPTURED_V1: captured(a, p); break;
-    case PAYMENT_EVENT_CAPTURE_FAILED_V1: release(a, p); break;
-    case PAYMENT_EVENT_DECLINED_V1: end(a, p, "declined"); break;
-    case PAYMENT_EVENT_VOIDED_V1: end(a, p, "voided"); break;
-    case PAYMENT_EVENT_REFUNDED_V1: end(a, p, "refunded"); break;
-    case PAYMENT_EVENT_RELEASE_FAILED_V1: end(a, p, "release_failed"); break;
-    case PAYMENT_EVENT_UNKNOWN_V1: end(a, p, "unknown"); break;
+    case PAYMENT_EVENT_AUTHORIZED_V1:
+        authorized(a, p);
+        break;
+    case PAYMENT_EVENT_CAPTURED_V1:
+        captured(a, p);
+        break;
+    case PAYMENT_EVENT_CAPTURE_FAILED_V1:
+        release(a, p);
+        break;
+    case PAYMENT_EVENT_DECLINED_V1:
+        end(a, p, "declined");
+        break;
+    case PAYMENT_EVENT_VOIDED_V1:
+        end(a, p, "voided");
+        break;
+    case PAYMENT_EVENT_REFUNDED_V1:
+        end(a, p, "refunded");
+        break;
+    case PAYMENT_EVENT_RELEASE_FAILED_V1:
+        end(a, p, "release_failed");
+        break;
+    case PAYMENT_EVENT_UNKNOWN_V1:
+        end(a, p, "unknown");
+        break;
     case PAYMENT_EVENT_REQUESTED_V1:
     case PAYMENT_EVENT_CAPTURE_REQUESTED_V1:
     case PAYMENT_EVENT_RELEASE_REQUESTED_V1:
     case PAYMENT_EVENT_VOID_REQUESTED_V1:
-    case PAYMENT_EVENT_REFUND_REQUESTED_V1: break;
+    case PAYMENT_EVENT_REFUND_REQUESTED_V1:
+        break;
     }
 }
 
@@ -248,7 +291,8 @@ static void follow(struct asker *a, int partition)
     struct fact facts[64];
     size_t n;
     arena_reset(&a->arena);
-    struct err e = cursor_read(&a->cursors[partition], a->reader, &a->arena, facts, COUNT(facts), &n);
+    struct err e =
+        cursor_read(&a->cursors[partition], a->reader, &a->arena, facts, COUNT(facts), &n);
     if (e.code != ERR_OK)
         exit(fail("log", e));
     for (size_t i = 0; i < n; i++) {
@@ -315,16 +359,15 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*act)(struct log *log, int argc, char **argv);
-    } verbs[] = {{"topics", topics_verb}, {"owner", owner_verb}, {"effect", effect_verb},
-                 {"ask", ask_verb}};
+    } verbs[] = {
+        {"topics", topics_verb}, {"owner", owner_verb}, {"effect", effect_verb}, {"ask", ask_verb}};
     struct log *log;
     if (argc < 4)
         return 2;
     signal(SIGTERM, on_signal);
     name_all(argv[3]);
-    struct err e = log_open(&(struct log_options){.brokers = argv[2],
-                                                  .instance = argc > 4 ? argv[4] : "rig"},
-                            &log);
+    struct err e = log_open(
+        &(struct log_options){.brokers = argv[2], .instance = argc > 4 ? argv[4] : "rig"}, &log);
     if (e.code != ERR_OK)
         return fail("open", e);
     int code = 2;

@@ -1,6 +1,6 @@
-/* What the publisher's story needs, as verbs: topics of a private service, a log written as its owner would write it
- * (void records, refusals and empty decisions included), a publisher in a process of its own.
- * usage: publisher_rig VERB BROKERS SERVICE [ARGUMENT] */
+/* What the publisher's story needs, as verbs: topics of a private service, a log written as its
+ * owner would write it (void records, refusals and empty decisions included), a publisher in a
+ * process of its own. usage: publisher_rig VERB BROKERS SERVICE [ARGUMENT] */
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -44,7 +44,7 @@ struct writer {
     uint64_t number[RIG_PARTITIONS];
     int64_t version[RIG_PARTITIONS];
     int64_t announced; /* offset of the latest TAKEOVER */
-    int64_t count;    /* decisions so far: makes ids differ */
+    int64_t count;     /* decisions so far: makes ids differ */
 };
 
 static void on_report(void *context, uint64_t tag, int64_t offset, struct err err)
@@ -60,7 +60,8 @@ static void append(struct writer *w, int partition, struct text key, struct text
                    uint64_t tag)
 {
     struct err e;
-    while ((e = producer_append(w->producer, w->topic, partition, key, value, tag)).code == ERR_FULL)
+    while ((e = producer_append(w->producer, w->topic, partition, key, value, tag)).code ==
+           ERR_FULL)
         producer_poll(w->producer, 10);
     if (e.code != ERR_OK)
         exit(fail("append", e));
@@ -68,8 +69,10 @@ static void append(struct writer *w, int partition, struct text key, struct text
 
 static void take_over(struct writer *w, int partition, struct arena *arena)
 {
-    struct takeover t = {.mark = {.kind = RECORD_TAKEOVER}, .nonce = random_uuid(),
-                         .instance = TEXT("rig"), .at = clock_now_us()};
+    struct takeover t = {.mark = {.kind = RECORD_TAKEOVER},
+                         .nonce = random_uuid(),
+                         .instance = TEXT("rig"),
+                         .at = clock_now_us()};
     append(w, partition, TEXT(""), takeover_encode(&t, arena), TAG_TAKEOVER);
     struct err e = producer_flush(w->producer, 20000);
     if (e.code != ERR_OK)
@@ -113,8 +116,7 @@ static void expect(int partition, const struct decision *d)
         printf("%d %s %lld %.*s %.*s %s %s %lld %d\n", partition, id,
                (long long)event_version(d, i), (int)d->target.len, d->target.at,
                (int)d->events[i].type.len, d->events[i].type.at, command,
-               uuid_is_nil(d->saga) ? "-" : command, (long long)d->at,
-               d->traceparent.len > 0);
+               uuid_is_nil(d->saga) ? "-" : command, (long long)d->at, d->traceparent.len > 0);
     }
 }
 
@@ -127,8 +129,12 @@ static void decide(struct writer *w, int partition, struct arena *arena)
     struct decision d = {
         .mark = {RECORD_DECISION, w->epoch[partition], ++w->number[partition], n},
         .input = {.topic = TEXT("rig.commands"), .partition = partition, .offset = n},
-        .outcome = OUTCOME_ACCEPTED, .first_offset = -1, .command_id = random_uuid(),
-        .at = clock_now_us(), .target = text_of(key), .type = TEXT("rig.go.v1"),
+        .outcome = OUTCOME_ACCEPTED,
+        .first_offset = -1,
+        .command_id = random_uuid(),
+        .at = clock_now_us(),
+        .target = text_of(key),
+        .type = TEXT("rig.go.v1"),
     };
     d.attempt = d.command_id;
     fill(&d, events, data, sizeof data, n);
@@ -187,9 +193,11 @@ static int topics_verb(struct log *log, const char *service, const char *argumen
     (void)argument;
     const struct service one = {.name = service};
     const struct service_list list = {&one, 1};
-    struct err e = topics_apply(&(struct topics_options){.log = log, .services = &list,
+    struct err e = topics_apply(&(struct topics_options){.log = log,
+                                                         .services = &list,
                                                          .partitions = RIG_PARTITIONS,
-                                                         .replication = 1, .dev = true},
+                                                         .replication = 1,
+                                                         .dev = true},
                                 tell, NULL);
     return e.code == ERR_OK ? 0 : fail("topics", e);
 }
@@ -246,8 +254,8 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*act)(struct log *log, const char *service, const char *argument);
-    } verbs[] = {{"topics", topics_verb}, {"init", init_verb}, {"append", append_verb},
-                 {"run", run_verb}};
+    } verbs[] = {
+        {"topics", topics_verb}, {"init", init_verb}, {"append", append_verb}, {"run", run_verb}};
     struct log *log;
     if (argc < 4)
         return 2;

@@ -1,4 +1,5 @@
-/* The owners on a real broker: takeovers, foreign announcements, zombies' records, repeats, hand-over. */
+/* The owners on a real broker: takeovers, foreign announcements, zombies' records, repeats,
+ * hand-over. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,8 +36,12 @@ struct worker {
 static void *run(void *context)
 {
     struct worker *w = context;
-    w->result = owner_worker_run(&(struct owner_worker_options){.group = service_name, .log = w->log, .all = &services,
-                                                                .services = served, .stop = &w->stop, .status = &w->status});
+    w->result = owner_worker_run(&(struct owner_worker_options){.group = service_name,
+                                                                .log = w->log,
+                                                                .all = &services,
+                                                                .services = served,
+                                                                .stop = &w->stop,
+                                                                .status = &w->status});
     return NULL;
 }
 
@@ -48,7 +53,9 @@ static void ok(struct err e)
 static void start(struct worker *w, const char *instance)
 {
     *w = (struct worker){0};
-    ok(log_open(&(struct log_options){.brokers = getenv("FOLDLOG_TEST_KAFKA"), .instance = instance}, &w->log));
+    ok(log_open(
+        &(struct log_options){.brokers = getenv("FOLDLOG_TEST_KAFKA"), .instance = instance},
+        &w->log));
     ck_assert_int_eq(pthread_create(&w->thread, NULL, run, w), 0);
 }
 
@@ -70,10 +77,17 @@ static void quiet(void *context, const char *topic, const char *what)
 static void set_up(void)
 {
     char name[64];
-    snprintf(service_name, sizeof service_name, "t%llx", (unsigned long long)random_u64() & 0xffffffffff);
-    service = (struct service){service_name, &product_commands, &product_events, .aggregate = &product_aggregate};
-    ok(log_open(&(struct log_options){.brokers = getenv("FOLDLOG_TEST_KAFKA"), .instance = "test"}, &kafka));
-    struct topics_options topics = {.log = kafka, .services = &services, .partitions = PARTITIONS, .replication = 1, .dev = true};
+    snprintf(service_name, sizeof service_name, "t%llx",
+             (unsigned long long)random_u64() & 0xffffffffff);
+    service = (struct service){service_name, &product_commands, &product_events,
+                               .aggregate = &product_aggregate};
+    ok(log_open(&(struct log_options){.brokers = getenv("FOLDLOG_TEST_KAFKA"), .instance = "test"},
+                &kafka));
+    struct topics_options topics = {.log = kafka,
+                                    .services = &services,
+                                    .partitions = PARTITIONS,
+                                    .replication = 1,
+                                    .dev = true};
     ok(topics_apply(&topics, quiet, NULL));
     ok(topics_check(&topics, quiet, NULL));
     snprintf(name, sizeof name, "%s.commands", service_name);
@@ -116,13 +130,21 @@ static void add_product(int n, int command, uint64_t fingerprint)
              "{\"sku\":\"%s\",\"name\":\"n\",\"price\":{\"amount\":1,\"currency\":\"EUR\"},"
              "\"merchant_id\":\"00000000-0000-4000-8000-000000000001\"}",
              sku);
-    struct command c = {.id = id_of(command), .attempt = random_uuid(), .actor = {id_of(1), ROLE_MERCHANT | ROLE_ADMIN},
-                        .fingerprint = fingerprint, .expected_version = VERSION_ANY, .service = text_of(service_name),
-                        .target = text_of(sku), .type = TEXT("product.add.v1"), .data = text_of(data)};
-    append(commands_topic, partition_of(c.target, PARTITIONS), c.target, command_encode(&c, &arena));
+    struct command c = {.id = id_of(command),
+                        .attempt = random_uuid(),
+                        .actor = {id_of(1), ROLE_MERCHANT | ROLE_ADMIN},
+                        .fingerprint = fingerprint,
+                        .expected_version = VERSION_ANY,
+                        .service = text_of(service_name),
+                        .target = text_of(sku),
+                        .type = TEXT("product.add.v1"),
+                        .data = text_of(data)};
+    append(commands_topic, partition_of(c.target, PARTITIONS), c.target,
+           command_encode(&c, &arena));
 }
 
-/* All valid decisions that are no position records, judged from the start by a reader of its own. */
+/* All valid decisions that are no position records, judged from the start by a reader of its own.
+ */
 struct seen {
     size_t count, accepted, refused, replayed;
     uint64_t voids;
@@ -144,7 +166,8 @@ static void look(struct seen *seen, int partition)
             if (facts[i].decision.outcome == OUTCOME_POSITION)
                 continue;
             seen->count++;
-            seen->accepted += facts[i].decision.outcome == OUTCOME_ACCEPTED && !facts[i].decision.replayed;
+            seen->accepted +=
+                facts[i].decision.outcome == OUTCOME_ACCEPTED && !facts[i].decision.replayed;
             seen->refused += facts[i].decision.outcome == OUTCOME_REFUSED;
             seen->replayed += facts[i].decision.replayed;
             seen->last = facts[i];
@@ -164,7 +187,8 @@ static struct seen look_all(void)
 static struct seen await(size_t count)
 {
     struct seen seen = look_all();
-    for (int64_t until = clock_monotonic_ms() + PATIENCE_MS; seen.count < count && clock_monotonic_ms() < until;) {
+    for (int64_t until = clock_monotonic_ms() + PATIENCE_MS;
+         seen.count < count && clock_monotonic_ms() < until;) {
         log_wait(reader, 20);
         seen = look_all();
     }
@@ -177,7 +201,8 @@ static int64_t announce_from_outside(int partition)
     _Alignas(16) char memory[512];
     struct arena arena = {memory, 0, sizeof memory};
     int64_t first, end;
-    struct takeover t = {.mark = {RECORD_TAKEOVER, -1, 0, 0}, .nonce = random_uuid(), .instance = TEXT("thief")};
+    struct takeover t = {
+        .mark = {RECORD_TAKEOVER, -1, 0, 0}, .nonce = random_uuid(), .instance = TEXT("thief")};
     append(log_topic_, partition, TEXT(""), takeover_encode(&t, &arena));
     ok(log_ends(log_topic_, partition, &first, &end));
     return end - 1;
@@ -256,7 +281,8 @@ START_TEST(what_cannot_be_read_is_refused_and_the_next_goes_on)
 {
     struct worker a;
     start(&a, "a");
-    append(commands_topic, partition_of(TEXT("SKU-1"), PARTITIONS), TEXT("SKU-1"), TEXT("not a command"));
+    append(commands_topic, partition_of(TEXT("SKU-1"), PARTITIONS), TEXT("SKU-1"),
+           TEXT("not a command"));
     add_product(1, 1, 7);
     struct seen seen = await(2);
     ck_assert_uint_eq(seen.refused, 1);
@@ -298,7 +324,9 @@ START_TEST(records_of_a_former_owner_are_void_for_everybody)
     start(&a, "b"); /* another instance takes over */
     add_product(1, 2, 7);
     await(2);
-    struct decision zombie = {.mark = {RECORD_DECISION, epoch, 2, 99}, .outcome = OUTCOME_ACCEPTED, .target = TEXT("SKU-1")};
+    struct decision zombie = {.mark = {RECORD_DECISION, epoch, 2, 99},
+                              .outcome = OUTCOME_ACCEPTED,
+                              .target = TEXT("SKU-1")};
     append(log_topic_, partition, TEXT("SKU-1"), decision_encode(&zombie, &arena));
     add_product(2, 3, 7);
     struct seen seen = await(3);

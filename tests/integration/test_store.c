@@ -230,10 +230,10 @@ START_TEST(live_tables_are_the_fold)
     }
     ck_assert_int_eq(sql_to(conninfos[TRADE_ORDER], "SELECT count(*) FROM orders"), 300);
     ck_assert_int_eq(sql_to(conninfos[TRADE_ORDER], "SELECT count(*) FROM order_lines"), 600);
-    ck_assert_int_eq(
-        sql_to(conninfos[TRADE_INVENTORY], "SELECT count(*) FROM stock WHERE on_hand + reserved + "
-                                           "committed <> received + adjusted"),
-        0);
+    ck_assert_int_eq(sql_to(conninfos[TRADE_INVENTORY],
+                            "SELECT count(*) FROM stock WHERE on_hand + reserved + "
+                            "committed <> received + adjusted"),
+                     0);
 }
 END_TEST
 

@@ -109,8 +109,11 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {what_was_added_is_found_and_nothing_else, the_first_entry_of_an_id_stays,
-                                  entries_leave_with_age, the_oldest_leave_when_the_window_is_full,
-                                  settling_fills_in_the_offset_once, random_work_agrees_with_a_plain_list};
+    const TTest *const tests[] = {what_was_added_is_found_and_nothing_else,
+                                  the_first_entry_of_an_id_stays,
+                                  entries_leave_with_age,
+                                  the_oldest_leave_when_the_window_is_full,
+                                  settling_fills_in_the_offset_once,
+                                  random_work_agrees_with_a_plain_list};
     return run_suite("dedup", tests, COUNT(tests));
 }

@@ -12,9 +12,9 @@ static struct mark decision(int64_t epoch, uint64_t number)
     return (struct mark){.kind = RECORD_DECISION, .epoch = epoch, .number = number};
 }
 
-#define JUDGE(offset, mark_value) \
-    ({                            \
-        struct mark m_ = (mark_value); \
+#define JUDGE(offset, mark_value)         \
+    ({                                    \
+        struct mark m_ = (mark_value);    \
         log_judge(&judge, (offset), &m_); \
     })
 
@@ -64,7 +64,8 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {a_decision_before_any_takeover_is_void, decisions_count_from_one_without_gaps,
+    const TTest *const tests[] = {a_decision_before_any_takeover_is_void,
+                                  decisions_count_from_one_without_gaps,
                                   after_a_takeover_the_former_owner_is_void_for_ever,
                                   a_reader_may_resume_at_any_valid_decision};
     return run_suite("judge", tests, COUNT(tests));

@@ -9,7 +9,8 @@ START_TEST(murmur2_agrees_with_kafkas_java_client)
     ck_assert_int_eq((int32_t)murmur2(TEXT("foobar")), -790332482);
     ck_assert_int_eq((int32_t)murmur2(TEXT("a-little-bit-long-string")), -985981536);
     ck_assert_int_eq((int32_t)murmur2(TEXT("a-little-bit-longer-string")), -1486304829);
-    ck_assert_int_eq((int32_t)murmur2(TEXT("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8")), -58897971);
+    ck_assert_int_eq((int32_t)murmur2(TEXT("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8")),
+                     -58897971);
     ck_assert_int_eq((int32_t)murmur2(TEXT("abc")), 479470107);
 }
 END_TEST
@@ -27,6 +28,7 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {murmur2_agrees_with_kafkas_java_client, a_partition_is_never_negative};
+    const TTest *const tests[] = {murmur2_agrees_with_kafkas_java_client,
+                                  a_partition_is_never_negative};
     return run_suite("partition", tests, COUNT(tests));
 }

@@ -46,6 +46,7 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {a_state_keeps_its_address_and_content, every_state_is_finished_once};
+    const TTest *const tests[] = {a_state_keeps_its_address_and_content,
+                                  every_state_is_finished_once};
     return run_suite("states", tests, COUNT(tests));
 }

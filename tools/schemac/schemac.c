@@ -50,19 +50,21 @@ struct def {
     bool foreign;           /* of common.json */
 };
 
-static const char *file;         /* the schema file, for messages */
-static char service[NAME_MAX_];  /* its base name: order */
-static bool lax;                 /* unbounded strings and arrays allowed */
+static const char *file;              /* the schema file, for messages */
+static char service[NAME_MAX_];       /* its base name: order */
+static bool lax;                      /* unbounded strings and arrays allowed */
 static struct type *types[TYPES_MAX]; /* in the order C must see them */
 static size_t type_count;
 static struct def *defs;
 static size_t def_count;
 static bool in_common; /* understanding a definition of common.json */
 static const char common_file[] = "common.json";
+static json_t *documents[2]; /* the file and common.json: definitions point into them */
 
 /* ---- small helpers ---------------------------------------------------- */
 
-__attribute__((format(printf, 2, 3), noreturn)) static void refuse(const char *pointer, const char *format, ...)
+__attribute__((format(printf, 2, 3), noreturn)) static void refuse(const char *pointer,
+                                                                   const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -86,22 +88,24 @@ static struct pointer below(const char *pointer, const char *name)
 }
 
 /* "order.placed.v1" -> "order_placed_v1" */
-static void make_identifier(char *to, size_t size, const char *from, size_t len, int (*letter_case)(int))
+static void make_identifier(char *to, size_t size, const char *from, size_t len,
+                            int (*letter_case)(int))
 {
     size_t used = 0;
     for (size_t i = 0; i < len && used + 1 < size; i++)
-        to[used++] = isalnum((unsigned char)from[i]) ? (char)letter_case((unsigned char)from[i]) : '_';
+        to[used++] =
+            isalnum((unsigned char)from[i]) ? (char)letter_case((unsigned char)from[i]) : '_';
     to[used] = 0;
 }
 
 static bool is_c_keyword(const char *name)
 {
-    static const char *const words[] = {"auto",     "bool",   "break",    "case",    "char",   "const",    "continue",
-                                        "default",  "do",     "double",   "else",    "enum",   "extern",   "false",
-                                        "float",    "for",    "goto",     "if",      "inline", "int",      "long",
-                                        "register", "return", "restrict", "short",   "signed", "sizeof",   "static",
-                                        "struct",   "switch", "true",     "typedef", "union",  "unsigned", "void",
-                                        "volatile", "while",  "asm",      "typeof"};
+    static const char *const words[] = {
+        "auto",  "bool",     "break",  "case",     "char",   "const",    "continue", "default",
+        "do",    "double",   "else",   "enum",     "extern", "false",    "float",    "for",
+        "goto",  "if",       "inline", "int",      "long",   "register", "return",   "restrict",
+        "short", "signed",   "sizeof", "static",   "struct", "switch",   "true",     "typedef",
+        "union", "unsigned", "void",   "volatile", "while",  "asm",      "typeof"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strcmp(words[i], name) == 0)
             return true;
@@ -155,7 +159,15 @@ static int64_t limit_of(json_t *schema, const char *keyword, const char *pointer
 
 /* ---- keywords --------------------------------------------------------- */
 
-enum { ON_OBJECT = 1, ON_ARRAY = 2, ON_STRING = 4, ON_INTEGER = 8, ON_BOOLEAN = 16, ON_ENUM = 32, ON_TOKEN = 64 };
+enum {
+    ON_OBJECT = 1,
+    ON_ARRAY = 2,
+    ON_STRING = 4,
+    ON_INTEGER = 8,
+    ON_BOOLEAN = 16,
+    ON_ENUM = 32,
+    ON_TOKEN = 64
+};
 enum { ON_ALL = 127 };
 
 /* What each keyword may stand beside; a token is a uuid or a date-time. */
@@ -372,7 +384,8 @@ static struct type *follow_ref(json_t *schema, const char *pointer)
 {
     const char *ref = json_string_value(json_object_get(schema, "$ref")), *key;
     json_t *value;
-    json_object_foreach(schema, key, value) if (strcmp(key, "$ref") != 0 && places_of(key) != ON_ALL)
+    json_object_foreach(schema, key,
+                        value) if (strcmp(key, "$ref") != 0 && places_of(key) != ON_ALL)
         refuse(below(pointer, key).text, "keyword is not supported beside $ref");
     bool foreign = in_common;
     if (ref && !in_common && strncmp(ref, common_file, strlen(common_file)) == 0) {
@@ -419,7 +432,8 @@ static void mark_required(struct type *type, json_t *required, const char *point
     json_array_foreach(required, i, name)
     {
         size_t m = 0;
-        while (m < type->count && json_is_string(name) && strcmp(type->members[m].name, json_string_value(name)) != 0)
+        while (m < type->count && json_is_string(name) &&
+               strcmp(type->members[m].name, json_string_value(name)) != 0)
             m++;
         if (!json_is_string(name) || m == type->count)
             refuse(pointer, "item %zu names no property", i);
@@ -430,7 +444,8 @@ static void mark_required(struct type *type, json_t *required, const char *point
 static struct type *understand_object(json_t *schema, const char *name, const char *pointer)
 {
     struct type *type = new_type(SHAPE_OBJECT, name);
-    json_t *properties = json_object_get(schema, "properties"), *more = json_object_get(schema, "additionalProperties");
+    json_t *properties = json_object_get(schema, "properties"),
+           *more = json_object_get(schema, "additionalProperties");
     const char *key;
     json_t *value;
     check_keywords(schema, ON_OBJECT, pointer);
@@ -457,13 +472,15 @@ static struct type *understand_array(json_t *schema, const char *name, const cha
     type->min = limit_of(schema, "minItems", pointer, 0);
     type->max = limit_of(schema, "maxItems", pointer, UINT32_MAX);
     join_name(item_name, name, "item", pointer);
-    type->item = understand(json_object_get(schema, "items"), item_name, below(pointer, "items").text);
+    type->item =
+        understand(json_object_get(schema, "items"), item_name, below(pointer, "items").text);
     if (type->item->personal || json_object_get(json_object_get(schema, "items"), "x-personal"))
         refuse(below(pointer, "items").text, "mark the array x-personal, not its items");
     return finish(type, pointer);
 }
 
-static struct type *understand_token(json_t *schema, enum json_kind kind, const char *name, const char *pointer)
+static struct type *understand_token(json_t *schema, enum json_kind kind, const char *name,
+                                     const char *pointer)
 {
     check_keywords(schema, ON_TOKEN, pointer);
     return finish(new_type(kind, name), pointer);
@@ -570,8 +587,11 @@ static struct type *understand(json_t *schema, const char *name, const char *poi
     static const struct {
         const char *type;
         struct type *(*understand)(json_t *, const char *, const char *);
-    } kinds[] = {{"object", understand_object}, {"array", understand_array},     {"string", understand_string},
-                 {"integer", understand_integer}, {"boolean", understand_boolean}};
+    } kinds[] = {{"object", understand_object},
+                 {"array", understand_array},
+                 {"string", understand_string},
+                 {"integer", understand_integer},
+                 {"boolean", understand_boolean}};
     if (!json_is_object(schema))
         refuse(pointer, "schema must be an object");
     if (json_object_get(schema, "$ref"))
@@ -588,8 +608,11 @@ static struct type *understand(json_t *schema, const char *name, const char *poi
 static const char *c_type(const struct type *type)
 {
     static char text[NAME_MAX_ + 8];
-    static const char *const plain[] = {[SHAPE_STRING] = "struct text", [SHAPE_INTEGER] = "int64_t", [SHAPE_BOOLEAN] = "bool",
-                                        [SHAPE_UUID] = "struct uuid",   [SHAPE_INSTANT] = "int64_t"};
+    static const char *const plain[] = {[SHAPE_STRING] = "struct text",
+                                        [SHAPE_INTEGER] = "int64_t",
+                                        [SHAPE_BOOLEAN] = "bool",
+                                        [SHAPE_UUID] = "struct uuid",
+                                        [SHAPE_INSTANT] = "int64_t"};
     if (type->kind < sizeof plain / sizeof *plain && plain[type->kind])
         return plain[type->kind];
     snprintf(text, sizeof text, "%s %s", type->kind == SHAPE_ENUM ? "enum" : "struct", type->name);
@@ -610,17 +633,21 @@ static void write_enum(FILE *out, const struct type *type)
     fprintf(out, "enum %s {\n", type->name);
     json_array_foreach(type->names, i, text)
     {
-        make_identifier(name, sizeof name, json_string_value(text), json_string_length(text), toupper);
+        make_identifier(name, sizeof name, json_string_value(text), json_string_length(text),
+                        toupper);
         fprintf(out, "    %s_%s%s,\n", prefix, name, i ? "" : " = 1");
     }
-    fprintf(out, "};\n\nstruct text %s_text(enum %s value); /* as on the wire */\n\n", type->name, type->name);
+    fprintf(out, "};\n\nstruct text %s_text(enum %s value); /* as on the wire */\n\n", type->name,
+            type->name);
 }
 
 static void write_struct(FILE *out, const struct type *type)
 {
     fprintf(out, "struct %s {\n", type->name);
     for (const struct member *m = type->members; m < type->members + type->count; m++) {
-        const char *note = m->personal ? " /* personal */" : m->type->kind == SHAPE_INSTANT ? " /* microseconds */" : "";
+        const char *note = m->personal                      ? " /* personal */"
+                           : m->type->kind == SHAPE_INSTANT ? " /* microseconds */"
+                                                            : "";
         if (!m->required)
             fprintf(out, "    bool has_%s;\n", m->name);
         fprintf(out, "    %s %s;%s\n", c_type(m->type), m->c_name, note);
@@ -637,13 +664,15 @@ static void write_declaration(FILE *out, const struct type *type)
     else if (type->kind == SHAPE_OBJECT)
         write_struct(out, type);
     else if (type->kind == SHAPE_ARRAY)
-        fprintf(out, "struct %s {\n    %s *at;\n    uint32_t count;\n};\n\n", type->name, c_type(type->item));
+        fprintf(out, "struct %s {\n    %s *at;\n    uint32_t count;\n};\n\n", type->name,
+                c_type(type->item));
 }
 
 /* The most bytes encode can write for a value; an escaped character takes six. */
 static double json_max(const struct type *type)
 {
-    static const double plain[] = {[SHAPE_INTEGER] = 20, [SHAPE_BOOLEAN] = 5, [SHAPE_UUID] = 38, [SHAPE_INSTANT] = 29};
+    static const double plain[] = {
+        [SHAPE_INTEGER] = 20, [SHAPE_BOOLEAN] = 5, [SHAPE_UUID] = 38, [SHAPE_INSTANT] = 29};
     double sum = 2, longest = 0;
     size_t i;
     json_t *name;
@@ -669,15 +698,18 @@ static void write_wrappers(FILE *out, const struct type *type)
 {
     const char *name = type->name;
     if (json_max(type) < INT32_MAX)
-        fprintf(out, "enum { %s_json_max = %.0f }; /* bytes encode may need */\n", name, json_max(type));
-    fprintf(out,
-            "extern const struct json_shape %s_shape;\n\n"
-            "static inline bool %s_decode(struct %s *value, struct text json, struct arena *arena,\n"
-            "                             struct json_report *report)\n"
-            "{\n    return json_decode(&%s_shape, json, arena, value, report);\n}\n\n"
-            "static inline bool %s_encode(const struct %s *value, struct json_out *out, struct json_report *report)\n"
-            "{\n    return json_encode(&%s_shape, value, JSON_WHOLE, out, report);\n}\n\n",
-            name, name, name, name, name, name, name);
+        fprintf(out, "enum { %s_json_max = %.0f }; /* bytes encode may need */\n", name,
+                json_max(type));
+    fprintf(
+        out,
+        "extern const struct json_shape %s_shape;\n\n"
+        "static inline bool %s_decode(struct %s *value, struct text json, struct arena *arena,\n"
+        "                             struct json_report *report)\n"
+        "{\n    return json_decode(&%s_shape, json, arena, value, report);\n}\n\n"
+        "static inline bool %s_encode(const struct %s *value, struct json_out *out, struct "
+        "json_report *report)\n"
+        "{\n    return json_encode(&%s_shape, value, JSON_WHOLE, out, report);\n}\n\n",
+        name, name, name, name, name, name, name);
 }
 
 /* "order.placed.v1" in service order -> "placed_v1" */
@@ -707,8 +739,7 @@ static void write_vocabulary(FILE *out, const char *vocabulary)
     for (struct def *def = defs; def < defs + def_count; def++)
         if (speaks(def, vocabulary))
             fprintf(out, "        struct %s %s;\n", def->type->name, short_name(def));
-    fprintf(out,
-            "    } as;\n};\n\nextern const struct vocabulary %ss;\n\n", full);
+    fprintf(out, "    } as;\n};\n\nextern const struct vocabulary %ss;\n\n", full);
 }
 
 static bool has_vocabulary(const char *vocabulary)
@@ -723,7 +754,9 @@ static void write_header(FILE *out)
 {
     char guard[NAME_MAX_];
     upper(guard, service);
-    fprintf(out, "/* Generated by schemac from %s.json; changes are lost. */\n#ifndef %s_SCHEMA_H\n#define %s_SCHEMA_H\n\n",
+    fprintf(out,
+            "/* Generated by schemac from %s.json; changes are lost. */\n#ifndef "
+            "%s_SCHEMA_H\n#define %s_SCHEMA_H\n\n",
             service, guard, guard);
     fprintf(out, "#include \"core/json_shape.h\"\n");
     if (strcmp(service, "common") != 0)
@@ -752,7 +785,8 @@ static void write_literal(FILE *out, const char *text, size_t len)
 {
     fputc('"', out);
     for (size_t i = 0; i < len; i++)
-        isalnum((unsigned char)text[i]) ? fputc(text[i], out) : fprintf(out, "\\%03o", (unsigned char)text[i]);
+        isalnum((unsigned char)text[i]) ? fputc(text[i], out)
+                                        : fprintf(out, "\\%03o", (unsigned char)text[i]);
     fputc('"', out);
 }
 
@@ -772,8 +806,8 @@ static void write_names(FILE *out, const struct type *type)
 
 static void write_text_function(FILE *out, const struct type *type)
 {
-    fprintf(out, "struct text %s_text(enum %s value)\n{\n    return %s_names[value - 1];\n}\n\n", type->name, type->name,
-            type->name);
+    fprintf(out, "struct text %s_text(enum %s value)\n{\n    return %s_names[value - 1];\n}\n\n",
+            type->name, type->name, type->name);
 }
 
 static void write_atoms(FILE *out, const struct type *type)
@@ -789,7 +823,8 @@ static void write_fields(FILE *out, const struct type *type)
 {
     fprintf(out, "static const struct json_field %s_fields[] = {\n", type->name);
     for (const struct member *m = type->members; m < type->members + type->count; m++) {
-        fprintf(out, "    {\",\\\"%s\\\":\", %zu, offsetof(struct %s, %s), ", m->name, strlen(m->name), type->name, m->c_name);
+        fprintf(out, "    {\",\\\"%s\\\":\", %zu, offsetof(struct %s, %s), ", m->name,
+                strlen(m->name), type->name, m->c_name);
         if (m->required)
             fprintf(out, "JSON_ALWAYS, ");
         else
@@ -825,15 +860,17 @@ static void write_object_shape(FILE *out, const struct type *type)
 
 static void write_shape(FILE *out, const struct type *type)
 {
-    static const char *const kinds[] = {"SHAPE_OBJECT",  "SHAPE_ARRAY", "SHAPE_STRING", "SHAPE_INTEGER",
-                                        "SHAPE_BOOLEAN", "SHAPE_ENUM",  "SHAPE_UUID",   "SHAPE_INSTANT"};
+    static const char *const kinds[] = {"SHAPE_OBJECT",  "SHAPE_ARRAY",   "SHAPE_STRING",
+                                        "SHAPE_INTEGER", "SHAPE_BOOLEAN", "SHAPE_ENUM",
+                                        "SHAPE_UUID",    "SHAPE_INSTANT"};
     if (type->kind == SHAPE_OBJECT && type->count)
         write_fields(out, type);
     if (type->kind == SHAPE_STRING && type->count)
         write_atoms(out, type);
     if (type->kind == SHAPE_ENUM)
         write_names(out, type);
-    fprintf(out, "const struct json_shape %s_shape = {\n    .kind = %s,\n    .size = sizeof(%s),\n", type->name, kinds[type->kind], c_type(type));
+    fprintf(out, "const struct json_shape %s_shape = {\n    .kind = %s,\n    .size = sizeof(%s),\n",
+            type->name, kinds[type->kind], c_type(type));
     if (type->kind == SHAPE_OBJECT)
         write_object_shape(out, type);
     if (type->kind == SHAPE_STRING || type->kind == SHAPE_ARRAY || type->kind == SHAPE_INTEGER) {
@@ -845,14 +882,16 @@ static void write_shape(FILE *out, const struct type *type)
     if (type->kind == SHAPE_STRING && type->count)
         fprintf(out, "    .count = %zu,\n    .atoms = %s_atoms,\n", type->count, type->name);
     if (type->kind == SHAPE_ENUM)
-        fprintf(out, "    .count = %zu,\n    .names = %s_names,\n", json_array_size(type->names), type->name);
+        fprintf(out, "    .count = %zu,\n    .names = %s_names,\n", json_array_size(type->names),
+                type->name);
     if (type->format == JSON_FORMAT_EMAIL)
         fprintf(out, "    .format = JSON_FORMAT_EMAIL,\n");
     fprintf(out, "};\n\n");
     if (type->kind == SHAPE_ENUM)
         write_text_function(out, type);
     if (type->kind == SHAPE_OBJECT)
-        fprintf(out, "_Static_assert(sizeof(struct %s) < JSON_ALWAYS, \"too large\");\n\n", type->name);
+        fprintf(out, "_Static_assert(sizeof(struct %s) < JSON_ALWAYS, \"too large\");\n\n",
+                type->name);
 }
 
 static const char *version_of(const struct def *def)
@@ -868,8 +907,8 @@ static void write_messages(FILE *out, const char *vocabulary)
     fprintf(out, "static const struct message_type %s_types[] = {\n", full);
     for (struct def *def = defs; def < defs + def_count; def++)
         if (speaks(def, vocabulary)) {
-            fprintf(out, "    {\"%s\", %s, &%s_shape, %.0f},\n", def->name, version_of(def), def->type->name,
-                    json_max(def->type));
+            fprintf(out, "    {\"%s\", %s, &%s_shape, %.0f},\n", def->name, version_of(def),
+                    def->type->name, json_max(def->type));
             n++;
         }
     fprintf(out,
@@ -886,7 +925,10 @@ static void write_messages(FILE *out, const char *vocabulary)
 
 static void write_source(FILE *out)
 {
-    fprintf(out, "/* Generated by schemac from %s.json; changes are lost. */\n#include \"schemas/%s.h\"\n\n", service, service);
+    fprintf(
+        out,
+        "/* Generated by schemac from %s.json; changes are lost. */\n#include \"schemas/%s.h\"\n\n",
+        service, service);
     for (size_t i = 0; i < type_count; i++)
         if (!types[i]->foreign)
             write_shape(out, types[i]);
@@ -906,8 +948,9 @@ static void check_message(const struct def *def)
     const char *dot = strrchr(def->name, '.');
     if (strcmp(def->vocabulary, "command") != 0 && strcmp(def->vocabulary, "event") != 0)
         refuse(below(pointer.text, "x-message").text, "must be command or event");
-    if (strncmp(def->name, service, len) != 0 || def->name[len] != '.' || dot == def->name + len || dot[1] != 'v' ||
-        !isdigit((unsigned char)dot[2]) || dot[2] == '0' || strspn(dot + 2, "0123456789") != strlen(dot + 2))
+    if (strncmp(def->name, service, len) != 0 || def->name[len] != '.' || dot == def->name + len ||
+        dot[1] != 'v' || !isdigit((unsigned char)dot[2]) || dot[2] == '0' ||
+        strspn(dot + 2, "0123456789") != strlen(dot + 2))
         refuse(pointer.text, "message must be named %s.NAME.vN", service);
     if (def->type->personal)
         refuse(pointer.text, "mark its properties x-personal, not the message");
@@ -922,9 +965,9 @@ static void collect(json_t *root, bool foreign)
     defs = realloc(defs, (def_count + json_object_size(all) + 1) * sizeof *defs);
     if (!defs)
         abort();
-    json_object_foreach(all, name, schema)
-        defs[def_count++] = (struct def){name, schema, DEF_NEW, NULL,
-                                         json_string_value(json_object_get(schema, "x-message")), foreign};
+    json_object_foreach(all, name, schema) defs[def_count++] = (struct def){
+        name,   schema, DEF_NEW, NULL, json_string_value(json_object_get(schema, "x-message")),
+        foreign};
 }
 
 static void understand_all(void)
@@ -940,7 +983,8 @@ static void understand_all(void)
 
 static void check_root(json_t *root)
 {
-    static const char *const known[] = {"$schema", "$id", "$comment", "title", "description", "$defs"};
+    static const char *const known[] = {"$schema", "$id",         "$comment",
+                                        "title",   "description", "$defs"};
     static const char draft[] = "https://json-schema.org/draft/2020-12/schema";
     const char *key, *uri = json_string_value(json_object_get(root, "$schema"));
     json_t *value;
@@ -997,7 +1041,8 @@ static void collect_common(void)
     if (!there || strcmp(service, "common") == 0)
         return;
     fclose(there);
-    collect(load(path), true);
+    documents[1] = load(path);
+    collect(documents[1], true);
 }
 
 int main(int argc, char **argv)
@@ -1009,9 +1054,9 @@ int main(int argc, char **argv)
     }
     file = argv[1 + lax];
     name_service();
-    json_t *root = load(file);
-    check_root(root);
-    collect(root, false);
+    documents[0] = load(file);
+    check_root(documents[0]);
+    collect(documents[0], false);
     collect_common();
     understand_all();
     write_file(argv[2 + lax], ".h", write_header);

@@ -1,0 +1,57 @@
+/* The api role: routes over HTTP. A command is validated, given what it must know, appended to its
+ * service's commands, and answered when its decision has been read back as valid; a query is read
+ * from the read models. */
+#ifndef RUNTIME_API_H
+#define RUNTIME_API_H
+
+#include "core/route.h"
+#include "core/service.h"
+#include "runtime/event_log.h"
+
+enum {
+    API_IN_FLIGHT_MAX = 4096, /* commands of one service waiting for their decision */
+    API_QUERY_THREADS = 4,
+    API_QUERY_QUEUE_MAX = 512, /* requests waiting for a query thread */
+    API_WAIT_DEFAULT_MS = 5000,
+    API_WAIT_MAX_MS = 30000,           /* Prefer: wait=30 */
+    API_CATALOGUE_ENTRIES_MAX = 32768, /* products remembered per catalogue */
+    API_NEGATIVE_WAIT_MS = 1000, /* for a read model to reach the end, before "there is none" may be
+                                    said */
+    API_STALE_WAIT_MS = 300,     /* for a row to become as new as what the log has told */
+    API_KEY_LEN_MAX = 255,       /* Idempotency-Key */
+    API_DRAIN_MS = 6000,         /* requests under way at the stop */
+};
+
+struct api_options {
+    struct log *log;
+    const struct service_list *all;        /* every service of the house: for their words */
+    const struct service *const *services; /* whose commands are taken here; NULL-terminated */
+    struct route_list routes;              /* must live as long as the api */
+    const char *pg;     /* conninfo of the server; each service has a database of its own on it */
+    struct text secret; /* key of the request fingerprints; the same in every process */
+    struct actor developer; /* who everybody is, until there are identities (--insecure-dev) */
+    const char *address;    /* numeric */
+    int port;
+    unsigned threads; /* of HTTP */
+    unsigned connections_max;
+};
+
+struct api;
+
+/* Answers 503 to commands until it stands at the end of all logs it waits for: see api_ready. */
+NODISCARD struct err api_start(const struct api_options *options, struct api **ret_api);
+/* Accepts nothing more, lets what is under way be answered (202 or 503 where the decision does not
+ * come), stops. NULL is fine. */
+void api_stop(struct api *api);
+
+struct api_counts {
+    bool ready;
+    uint64_t requests, refused, commands, decided, replayed, undecided, overloaded, append_failed,
+        queries;
+    uint64_t catalogue_hits, catalogue_misses, voids;
+    int64_t in_flight, connections;
+};
+struct api_counts api_counts(const struct api *api);
+int api_port(const struct api *api);
+
+#endif

@@ -1,0 +1,302 @@
+/* A bounded memory of catalogue rows, in sets of a few entries. An entry knows the newest version
+ * of its product that the log has told; a row older than that is not kept. What is evicted is
+ * forgotten with its version, so a row that was read while something was evicted is not kept
+ * either. Nothing is kept before the read model has reached the place from which on the log is
+ * followed. */
+#include <assert.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "core/partition.h"
+#include "runtime/api_internal.h"
+#include "runtime/clock.h"
+
+enum { WAYS = 4, SETS = API_CATALOGUE_ENTRIES_MAX / WAYS, POLL_MS = 10 };
+
+struct entry {
+    struct product_fact fact; /* fact.version < seen: stale, or never read */
+    int64_t seen;             /* newest version the log has told; 0 with key_len 0: free */
+    uint64_t used;
+    uint8_t key_len;
+    char key[KEY_LEN_MAX];
+};
+
+struct api_cache {
+    const struct catalogue *catalogue;
+    struct log_topic *source;
+    pthread_mutex_t lock;
+    struct entry *entries; /* SETS * WAYS */
+    uint64_t clock;
+    uint64_t forgotten;           /* rises with each eviction and restart */
+    int64_t from[PARTITIONS_MAX]; /* the log is followed from here on */
+    bool started[PARTITIONS_MAX];
+    bool primed; /* the read model has passed all of them */
+};
+
+struct err cache_create(const struct catalogue *catalogue, struct log_topic *source,
+                        struct api_cache **ret_cache)
+{
+    struct api_cache *cache = calloc(1, sizeof *cache);
+    struct entry *entries = calloc((size_t)SETS * WAYS, sizeof *entries);
+    if (!cache || !entries) {
+        free(cache);
+        free(entries);
+        return FAIL(ERR_NOMEM, "catalogue cache");
+    }
+    *cache = (struct api_cache){.catalogue = catalogue, .source = source, .entries = entries};
+    pthread_mutex_init(&cache->lock, NULL);
+    *ret_cache = cache;
+    return OK;
+}
+
+void cache_destroy(struct api_cache *cache)
+{
+    if (!cache)
+        return;
+    pthread_mutex_destroy(&cache->lock);
+    free(cache->entries);
+    free(cache);
+}
+
+const struct catalogue *cache_catalogue(const struct api_cache *cache)
+{
+    return cache->catalogue;
+}
+
+struct api_cache *cache_of(struct api *api, const struct catalogue *catalogue)
+{
+    for (size_t i = 0; i < api->caches_count; i++)
+        if (api->caches[i]->catalogue == catalogue)
+            return api->caches[i];
+    return NULL;
+}
+
+/* ---- under the lock ---- */
+
+static struct entry *set_of(struct api_cache *cache, struct text key)
+{
+    return &cache->entries[(size_t)(murmur2(key) % SETS) * WAYS];
+}
+
+static struct entry *find(struct api_cache *cache, struct text key)
+{
+    struct entry *set = set_of(cache, key);
+    for (size_t i = 0; i < WAYS; i++)
+        if (set[i].key_len && text_equal(key, (struct text){set[i].key, set[i].key_len}))
+            return &set[i];
+    return NULL;
+}
+
+static struct entry *make(struct api_cache *cache, struct text key)
+{
+    struct entry *set = set_of(cache, key), *oldest = set;
+    for (size_t i = 1; i < WAYS; i++)
+        if (set[i].used < oldest->used)
+            oldest = &set[i];
+    cache->forgotten += oldest->key_len > 0;
+    *oldest = (struct entry){.key_len = (uint8_t)key.len, .used = ++cache->clock};
+    memcpy(oldest->key, key.at, key.len);
+    return oldest;
+}
+
+static bool fresh(const struct entry *entry)
+{
+    return entry && entry->fact.known && entry->fact.version >= entry->seen;
+}
+
+/* ---- news ---- */
+
+bool cache_find(struct api_cache *cache, const struct text *keys, size_t count,
+                struct product_fact *ret_facts)
+{
+    bool all = true;
+    pthread_mutex_lock(&cache->lock);
+    for (size_t i = 0; i < count; i++) {
+        struct entry *entry = find(cache, keys[i]);
+        bool hit = fresh(entry);
+        ret_facts[i] = hit ? entry->fact : (struct product_fact){0};
+        if (hit)
+            entry->used = ++cache->clock;
+        all &= hit;
+    }
+    pthread_mutex_unlock(&cache->lock);
+    return all;
+}
+
+void cache_news(struct api_cache *cache, struct text key, const struct event *event)
+{
+    struct product_fact next;
+    if (key.len == 0 || key.len > KEY_LEN_MAX)
+        return;
+    pthread_mutex_lock(&cache->lock);
+    struct entry *entry = find(cache, key);
+    next = entry ? entry->fact : (struct product_fact){0};
+    if (cache->catalogue->apply(&next, event)) {
+        if (!entry)
+            entry = make(cache, key);
+        if (next.version == entry->fact.version + 1) /* also the first: from nothing to 1 */
+            entry->fact = next;
+        if (next.version > entry->seen)
+            entry->seen = next.version;
+    }
+    pthread_mutex_unlock(&cache->lock);
+}
+
+void cache_restart(struct api_cache *cache, int partition, int64_t offset)
+{
+    pthread_mutex_lock(&cache->lock);
+    memset(cache->entries, 0, (size_t)SETS * WAYS * sizeof *cache->entries);
+    cache->from[partition] = offset;
+    cache->started[partition] = true;
+    cache->primed = false;
+    cache->forgotten++;
+    pthread_mutex_unlock(&cache->lock);
+}
+
+/* ---- reading rows ---- */
+
+static const char positions_sql[] =
+    "SELECT p.\"partition\"::bigint, p.seen_to FROM projection_position p JOIN projection_version v"
+    " ON v.projection = p.projection AND v.generation = p.generation"
+    " WHERE v.state = 2 AND p.projection = $1 AND p.topic = $2";
+
+/* Has the read model seen everything below `ends`? */
+static struct err reached(struct api_cache *cache, struct api_reader *reader, const int64_t *ends,
+                          bool *ret_reached)
+{
+    const struct query_value values[] = {QUERY_TEXT(text_of(cache->catalogue->model)),
+                                         QUERY_TEXT(text_of(log_topic_name(cache->source)))};
+    struct query_rows rows;
+    int partitions = log_topic_partitions(cache->source), seen = 0;
+    TRY(reader_ask(reader, cache->catalogue->service, positions_sql, values, COUNT(values), &rows));
+    for (size_t i = 0; i < rows.count; i++) {
+        int64_t p = query_at(&rows, i, 0)->number;
+        seen += p >= 0 && p < partitions && query_at(&rows, i, 1)->number >= ends[p];
+    }
+    *ret_reached = seen == partitions;
+    return OK;
+}
+
+/* Rows may be kept from when the read model has passed where following began. */
+static struct err prime(struct api_cache *cache, struct api_reader *reader)
+{
+    int64_t from[PARTITIONS_MAX];
+    bool started = true, passed;
+    pthread_mutex_lock(&cache->lock);
+    bool primed = cache->primed;
+    uint64_t forgotten = cache->forgotten;
+    memcpy(from, cache->from, sizeof from);
+    for (int p = 0; p < log_topic_partitions(cache->source); p++)
+        started &= cache->started[p];
+    pthread_mutex_unlock(&cache->lock);
+    if (primed || !started)
+        return OK;
+    TRY(reached(cache, reader, from, &passed));
+    pthread_mutex_lock(&cache->lock);
+    if (passed && cache->forgotten == forgotten)
+        cache->primed = true;
+    pthread_mutex_unlock(&cache->lock);
+    return OK;
+}
+
+/* Keeps the row if nothing newer is known. False: the log has told of a newer version. */
+static bool keep(struct api_cache *cache, struct text key, const struct product_fact *fact,
+                 uint64_t forgotten)
+{
+    pthread_mutex_lock(&cache->lock);
+    struct entry *entry = find(cache, key);
+    bool newest = !entry || fact->version >= entry->seen;
+    if (newest && cache->primed && cache->forgotten == forgotten) {
+        if (!entry)
+            entry = make(cache, key);
+        entry->fact = *fact;
+        entry->seen = fact->version;
+        entry->used = ++cache->clock;
+    }
+    pthread_mutex_unlock(&cache->lock);
+    return newest;
+}
+
+static struct err read_row(struct api_cache *cache, struct api_reader *reader, struct text key,
+                           struct product_fact *ret_fact)
+{
+    const struct query_value value = QUERY_TEXT(key);
+    struct query_rows rows;
+    TRY(reader_ask(reader, cache->catalogue->service, cache->catalogue->sql, &value, 1, &rows));
+    *ret_fact = (struct product_fact){0};
+    if (rows.count && !cache->catalogue->read(rows.values, ret_fact))
+        return FAIL(ERR_MALFORMED, "row of a catalogue");
+    return OK;
+}
+
+static void pause_ms(int ms)
+{
+    nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
+}
+
+/* Reads until the row is as new as what the log has told, for a moment; the last one read must do
+ * then. */
+static struct err load_one(struct api_cache *cache, struct api_reader *reader, struct text key,
+                           struct product_fact *ret_fact)
+{
+    int64_t until = clock_monotonic_ms() + API_STALE_WAIT_MS;
+    TRY(prime(cache, reader));
+    for (;;) {
+        pthread_mutex_lock(&cache->lock);
+        uint64_t forgotten = cache->forgotten;
+        pthread_mutex_unlock(&cache->lock);
+        TRY(read_row(cache, reader, key, ret_fact));
+        if (!ret_fact->known || keep(cache, key, ret_fact, forgotten) ||
+            clock_monotonic_ms() > until)
+            return OK;
+        if (cache_find(cache, &key, 1, ret_fact)) /* the log told the rest meanwhile */
+            return OK;
+        pause_ms(POLL_MS);
+    }
+}
+
+/* Waits until the read model has seen what is in the log now. */
+static enum problem reach_end(struct api_cache *cache, struct api_reader *reader)
+{
+    int64_t ends[PARTITIONS_MAX], first, until = clock_monotonic_ms() + API_NEGATIVE_WAIT_MS;
+    bool there = false;
+    for (int p = 0; p < log_topic_partitions(cache->source); p++)
+        if (log_ends(cache->source, p, &first, &ends[p]).code != ERR_OK)
+            return PROBLEM_UNAVAILABLE;
+    for (;;) {
+        struct err e = reached(cache, reader, ends, &there);
+        if (e.code != ERR_OK)
+            return reader_problem(e);
+        if (there)
+            return PROBLEM_NONE;
+        if (clock_monotonic_ms() > until)
+            return PROBLEM_READ_MODEL_BEHIND;
+        pause_ms(POLL_MS);
+    }
+}
+
+static enum problem load_missing(struct api_cache *cache, struct api_reader *reader,
+                                 const struct text *keys, size_t count, struct product_fact *facts,
+                                 bool *ret_all)
+{
+    *ret_all = true;
+    for (size_t i = 0; i < count; i++) {
+        struct err e = facts[i].known ? OK : load_one(cache, reader, keys[i], &facts[i]);
+        if (e.code != ERR_OK)
+            return reader_problem(e);
+        *ret_all &= facts[i].known;
+    }
+    return PROBLEM_NONE;
+}
+
+enum problem cache_load(struct api_cache *cache, struct api_reader *reader, const struct text *keys,
+                        size_t count, struct product_fact *facts)
+{
+    bool all = cache_find(cache, keys, count, facts);
+    enum problem problem =
+        all ? PROBLEM_NONE : load_missing(cache, reader, keys, count, facts, &all);
+    if (problem != PROBLEM_NONE || all)
+        return problem;
+    problem = reach_end(cache, reader);
+    return problem ? problem : load_missing(cache, reader, keys, count, facts, &all);
+}

@@ -1,0 +1,162 @@
+/* What the api_*.c files share; nobody else includes it. */
+#ifndef RUNTIME_API_INTERNAL_H
+#define RUNTIME_API_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "runtime/api.h"
+#include "runtime/http_server.h"
+
+enum {
+    API_SERVICES_MAX = 16,
+    API_CATALOGUES_MAX = 4,
+    API_POSITION_LEN_MAX = 96, /* service:partition:offset */
+    API_TRACEPARENT_LEN = 55,
+    API_ARENA_BYTES = 1024 * 1024, /* per HTTP thread */
+    API_QUERY_ARENA_BYTES = 8 * 1024 * 1024,
+    API_RETRY_SECONDS = 1,
+};
+
+struct api_service {
+    const struct service *service;
+    struct log_topic *commands, *log;
+    _Atomic int64_t in_flight;
+};
+
+/* One request from its arrival to its answer. */
+struct api_call {
+    struct api *api;
+    struct http_request *http;
+    const struct route *route;
+    struct text parts[ROUTE_PATH_MAX]; /* percent-encoded */
+    struct actor actor;
+    char traceparent[API_TRACEPARENT_LEN + 1];
+    /* commands */
+    struct text key; /* Idempotency-Key */
+    int64_t expected_version;
+    bool respond_async; /* 202 as soon as it is durable */
+    int wait_ms;
+    char applied[32]; /* Preference-Applied; empty: none */
+    struct api_service *service;
+    struct uuid command_id, attempt;
+    char target[KEY_LEN_MAX + 1];
+    size_t target_len;
+    char *record; /* the encoded command */
+    size_t record_len;
+    /* the loop's */
+    struct api_call *next; /* in a queue or a bucket */
+    int partition;
+    int64_t offset;      /* in the commands; -1: not yet reported */
+    int64_t deadline_ms; /* monotonic */
+    bool waiting;        /* it stands in the table */
+};
+
+/* ---- api.c ---- */
+
+struct api_loop;
+struct api_pool;
+struct api_cache;
+
+struct api {
+    struct api_options options;
+    struct api_service services[API_SERVICES_MAX];
+    size_t services_count;
+    struct api_cache *caches[API_CATALOGUES_MAX];
+    size_t caches_count;
+    struct api_loop *loop;
+    struct api_pool *pool;
+    struct http_server *http;
+    _Atomic uint64_t commands, decided, replayed, undecided, overloaded, append_failed, queries,
+        hits, misses, refused;
+    _Atomic uint64_t voids;
+    atomic_bool ready;
+};
+
+struct api_service *api_service_find(struct api *api, const char *name);
+/* Memory of this thread, emptied by each call. */
+struct arena *api_arena(void);
+/* Frees the call after it has been answered. */
+void api_call_free(struct api_call *call);
+
+/* ---- api_header.c: what a request says beside path and body ---- */
+
+/* Each returns false after answering the call with a problem. */
+bool header_media_type(struct api_call *call);
+bool header_command(struct api_call *call); /* Idempotency-Key, Prefer, If-Match */
+void header_trace(struct api_call *call);
+/* The 32 hex digits of the trace. */
+struct text header_trace_id(const struct api_call *call);
+/* Fills in the request a handler sees; false after answering. */
+bool header_request(struct api_call *call, struct arena *arena, struct request *ret_request);
+
+/* ---- api_answer.c: each answers and frees the call ---- */
+
+void answer_problem(struct api_call *call, enum problem problem, const char *detail);
+void answer_refusal(struct api_call *call, const struct refusal *refusal);
+void answer_not_allowed(struct api_call *call, const char *allow);
+void answer_decision(struct api_call *call, const struct decision *decision);
+/* 202: it is durable and will be decided. */
+void answer_accepted(struct api_call *call);
+void answer_query(struct api_call *call, const struct inquiry *inquiry, struct text body);
+/* What the server refuses by itself. */
+void answer_refused_request(void *context, int status, const char *detail,
+                            struct http_answer *answer);
+
+/* ---- api_command.c ---- */
+
+/* Parses, takes what it must know from the caches, builds, submits. False: something is missing
+ * there, the call waits for a query thread. */
+bool command_try(struct api_call *call);
+/* The same on a query thread, which can read the read models. */
+struct api_reader;
+void command_with_reader(struct api_call *call, struct api_reader *reader);
+
+/* ---- api_loop.c: the one thread that appends, reads the answers and follows the sources of the
+ * caches ---- */
+
+NODISCARD struct err loop_start(struct api *api);
+/* Takes the call over; it is answered later. */
+void loop_submit(struct api *api, struct api_call *call);
+/* Answers what still waits, then ends; from now on refuses what is submitted. NULL is fine. */
+void loop_stop(struct api_loop *loop);
+/* When nobody can submit any more. */
+void loop_destroy(struct api_loop *loop);
+
+/* ---- api_pool.c: threads that may block on the databases ---- */
+
+NODISCARD struct err pool_start(struct api *api);
+/* False: the queue is full; the call is not taken. */
+bool pool_submit(struct api *api, struct api_call *call);
+/* Serves what stands in the queue, then ends; from now on takes nothing. NULL is fine. */
+void pool_stop(struct api_pool *pool);
+void pool_destroy(struct api_pool *pool);
+/* Asks the database of a service. */
+NODISCARD struct err reader_ask(struct api_reader *reader, const char *service, const char *sql,
+                                const struct query_value *values, size_t count,
+                                struct query_rows *ret_rows);
+struct arena *reader_arena(struct api_reader *reader);
+/* The problem a failed question is. */
+enum problem reader_problem(struct err e);
+
+/* ---- api_catalogue.c: what is known of products, kept as new as the log ---- */
+
+NODISCARD struct err cache_create(const struct catalogue *catalogue, struct log_topic *source,
+                                  struct api_cache **ret_cache);
+void cache_destroy(struct api_cache *cache);
+struct api_cache *cache_of(struct api *api, const struct catalogue *catalogue);
+const struct catalogue *cache_catalogue(const struct api_cache *cache);
+/* True: all are known, and as new as the log has told. */
+bool cache_find(struct api_cache *cache, const struct text *keys, size_t count,
+                struct product_fact *ret_facts);
+/* From the loop: an event of the source. */
+void cache_news(struct api_cache *cache, struct text key, const struct event *event);
+/* From the loop: the source is followed from `offset` on; what happened before may have been
+ * missed. */
+void cache_restart(struct api_cache *cache, int partition, int64_t offset);
+/* On a query thread: reads what is missing. PROBLEM_NONE, or why it cannot be told. Unknown keys
+ * are left unknown. */
+enum problem cache_load(struct api_cache *cache, struct api_reader *reader, const struct text *keys,
+                        size_t count, struct product_fact *ret_facts);
+
+#endif

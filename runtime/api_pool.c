@@ -1,0 +1,216 @@
+/* Query threads: each with its own connections and memory, fed by one bounded queue. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "runtime/api_internal.h"
+#include "runtime/query.h"
+#include "runtime/report.h"
+#include "runtime/store.h"
+
+struct api_reader {
+    struct api *api;
+    pthread_t thread;
+    struct arena arena;
+    struct {
+        const char *service;
+        struct query_connection *connection;
+    } databases[API_SERVICES_MAX];
+    size_t databases_count;
+};
+
+struct api_pool {
+    pthread_mutex_t lock;
+    pthread_cond_t news;
+    struct api_call *queue[API_QUERY_QUEUE_MAX]; /* ring */
+    size_t first, count;
+    bool stop;
+    struct api_reader readers[API_QUERY_THREADS];
+};
+
+/* ---- asking ---- */
+
+struct arena *reader_arena(struct api_reader *reader)
+{
+    return &reader->arena;
+}
+
+static struct err connection_of(struct api_reader *reader, const char *service,
+                                struct query_connection **ret_connection)
+{
+    char conninfo[STORE_CONNINFO_MAX];
+    for (size_t i = 0; i < reader->databases_count; i++)
+        if (strcmp(reader->databases[i].service, service) == 0) {
+            *ret_connection = reader->databases[i].connection;
+            return OK;
+        }
+    assert(reader->databases_count < API_SERVICES_MAX);
+    TRY(store_conninfo(reader->api->options.pg, service, conninfo, sizeof conninfo));
+    TRY(query_open(conninfo, ret_connection));
+    reader->databases[reader->databases_count].service = service;
+    reader->databases[reader->databases_count++].connection = *ret_connection;
+    return OK;
+}
+
+struct err reader_ask(struct api_reader *reader, const char *service, const char *sql,
+                      const struct query_value *values, size_t count, struct query_rows *ret_rows)
+{
+    struct query_connection *connection;
+    TRY(connection_of(reader, service, &connection));
+    struct err e = query_run(connection, sql, values, count, &reader->arena, ret_rows);
+    if (e.code == ERR_REFUSED)
+        report(REPORT_ERROR, "query_refused", "service", service, "why", query_message(connection),
+               NULL);
+    return e;
+}
+
+enum problem reader_problem(struct err e)
+{
+    switch (err_class(e)) {
+    case ERR_CLASS_NONE:
+        return PROBLEM_NONE;
+    case ERR_CLASS_RETRY:
+        return PROBLEM_UNAVAILABLE;
+    case ERR_CLASS_FATAL:
+        return e.code == ERR_NOMEM ? PROBLEM_OVERLOADED : PROBLEM_INTERNAL;
+    case ERR_CLASS_REJECT:
+    case ERR_CLASS_ABORT:
+    case ERR_CLASS_HALT:
+        return PROBLEM_INTERNAL;
+    }
+    return PROBLEM_INTERNAL;
+}
+
+/* ---- one query ---- */
+
+static enum problem ask_all(struct api_reader *reader, struct inquiry *inquiry)
+{
+    struct query_rows answers[ROUTE_QUESTIONS_MAX];
+    for (size_t i = 0; i < inquiry->questions_count; i++) {
+        const struct question *q = &inquiry->questions[i];
+        struct err e = reader_ask(reader, q->service, q->sql, q->values, q->count, &answers[i]);
+        if (e.code != ERR_OK)
+            return reader_problem(e);
+    }
+    memcpy(inquiry->answers, answers, inquiry->questions_count * sizeof *answers);
+    inquiry->questions_count = 0;
+    inquiry->round++;
+    return PROBLEM_NONE;
+}
+
+/* The body is written beside the reader's arena, which goes on growing meanwhile. */
+static void run_query(struct api_call *call, struct api_reader *reader)
+{
+    struct request request;
+    struct refusal refusal = {0};
+    enum inquiry_step step = INQUIRY_ASK;
+    enum problem problem = PROBLEM_NONE;
+    struct arena out = {reader->arena.base + reader->arena.size, 0, API_QUERY_ARENA_BYTES};
+    if (!header_request(call, &reader->arena, &request))
+        return;
+    struct inquiry inquiry = {.request = &request, .sequence = -1, .out = json_write_start(&out)};
+    while (problem == PROBLEM_NONE &&
+           (step = call->route->query->step(&inquiry, &refusal)) == INQUIRY_ASK) {
+        assert(inquiry.round < ROUTE_ROUNDS_MAX);
+        problem = ask_all(reader, &inquiry);
+    }
+    struct text body = json_write_finish(&inquiry.out, &out);
+    if (problem != PROBLEM_NONE)
+        answer_problem(call, problem, "The read models cannot be read at present.");
+    else if (step == INQUIRY_REFUSED)
+        answer_refusal(call, &refusal);
+    else if (!body.at)
+        answer_problem(call, PROBLEM_INTERNAL, "The answer is too large.");
+    else
+        answer_query(call, &inquiry, body);
+}
+
+/* ---- threads ---- */
+
+static struct api_call *take(struct api_pool *pool)
+{
+    struct api_call *call = NULL;
+    pthread_mutex_lock(&pool->lock);
+    while (pool->count == 0 && !pool->stop)
+        pthread_cond_wait(&pool->news, &pool->lock);
+    if (pool->count) {
+        call = pool->queue[pool->first];
+        pool->first = (pool->first + 1) % API_QUERY_QUEUE_MAX;
+        pool->count--;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return call;
+}
+
+static void *serve(void *context)
+{
+    struct api_reader *reader = context;
+    struct api_call *call;
+    while ((call = take(reader->api->pool)) != NULL) {
+        arena_reset(&reader->arena);
+        if (call->route->query)
+            run_query(call, reader);
+        else
+            command_with_reader(call, reader);
+    }
+    return NULL;
+}
+
+bool pool_submit(struct api *api, struct api_call *call)
+{
+    struct api_pool *pool = api->pool;
+    pthread_mutex_lock(&pool->lock);
+    bool room = pool->count < API_QUERY_QUEUE_MAX && !pool->stop;
+    if (room) {
+        pool->queue[(pool->first + pool->count++) % API_QUERY_QUEUE_MAX] = call;
+        pthread_cond_signal(&pool->news);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return room;
+}
+
+struct err pool_start(struct api *api)
+{
+    struct api_pool *pool = calloc(1, sizeof *pool);
+    if (!pool)
+        return FAIL(ERR_NOMEM, "query threads");
+    api->pool = pool;
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->news, NULL);
+    for (size_t i = 0; i < API_QUERY_THREADS; i++) {
+        struct api_reader *r = &pool->readers[i];
+        r->api = api;
+        r->arena = (struct arena){aligned_alloc(16, (size_t)2 * API_QUERY_ARENA_BYTES), 0,
+                                  API_QUERY_ARENA_BYTES};
+        if (!r->arena.base || pthread_create(&r->thread, NULL, serve, r) != 0)
+            abort();
+    }
+    return OK;
+}
+
+void pool_stop(struct api_pool *pool)
+{
+    if (!pool)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    pool->stop = true;
+    pthread_cond_broadcast(&pool->news);
+    pthread_mutex_unlock(&pool->lock);
+    for (size_t i = 0; i < API_QUERY_THREADS; i++) {
+        struct api_reader *r = &pool->readers[i];
+        pthread_join(r->thread, NULL);
+        for (size_t j = 0; j < r->databases_count; j++)
+            query_close(r->databases[j].connection);
+    }
+}
+
+void pool_destroy(struct api_pool *pool)
+{
+    if (!pool)
+        return;
+    for (size_t i = 0; i < API_QUERY_THREADS; i++)
+        free(pool->readers[i].arena.base);
+    pthread_mutex_destroy(&pool->lock);
+    pthread_cond_destroy(&pool->news);
+    free(pool);
+}
