@@ -1,5 +1,5 @@
-/* foldlog run: starts a thread for each part this process plays, and stops them in order on
- * SIGTERM. */
+/* foldlog run: starts a thread for each part this process plays, answers HTTP if it is to, and
+ * stops all of it in order on SIGTERM. */
 #include <assert.h>
 #include <pthread.h>
 #include <signal.h>
@@ -9,45 +9,32 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/routes.h"
 #include "app/house.h"
 #include "app/instance.h"
+#include "app/run_parts.h"
 #include "app/settings.h"
 #include "app/verbs.h"
 #include "effects/effects.h"
 #include "projections/projections.h"
-#include "runtime/clock.h"
-#include "runtime/effect_worker.h"
-#include "runtime/owner_worker.h"
-#include "runtime/projection_worker.h"
-#include "runtime/publisher.h"
+#include "runtime/http_admin.h"
 #include "runtime/report.h"
 #include "runtime/store.h"
 #include "runtime/topics.h"
 
 enum {
-    PARTS_MAX = 32,
     STOP_DEADLINE_S = 10,
     SERVICES_MAX = 16,
-    MODEL_CACHE_BYTES = 4 * 1024 * 1024
-};
-
-/* One worker on one thread. */
-struct part {
-    const char *role;
-    const char *service; /* NULL: of all */
-    struct err (*run)(struct part *part);
-    pthread_t thread;
-    struct err result;
-    struct owner_worker_status owners;
-    struct publisher_stats published;
-    struct projection_worker_status projected;
-    struct effect_stats effected;
+    MODEL_CACHE_BYTES = 4 * 1024 * 1024,
+    HTTP_THREADS = 2,
+    HTTP_CONNECTIONS_MAX = 1024,
 };
 
 static struct log *kafka;
 static atomic_bool stop;
-static struct part parts[PARTS_MAX];
-static size_t parts_count;
+static struct part_list parts;
+static struct http_admin *admin;
+static struct route routes[ROUTES_MAX];
 static const struct service *aggregates[SERVICES_MAX + 1]; /* of --services; NULL-terminated */
 static const struct service *sagas[SERVICES_MAX + 1];
 
@@ -114,24 +101,14 @@ static struct err run_payment_effect(struct part *part)
     });
 }
 
-/* ---- starting and stopping ------------------------------------------------------------------ */
+/* ---- which of them -------------------------------------------------------------------------- */
 
-static void *run_part(void *context)
+static void add_part(enum part_kind kind, const char *role, const char *service,
+                     struct err (*run)(struct part *))
 {
-    struct part *part = context;
-    part->result = part->run(part);
-    if (part->result.code != ERR_OK && !atomic_load(&stop)) {
-        report(REPORT_ERROR, "part_failed", "role", part->role, "service", part->service, "why",
-               report_err(part->result), NULL);
-        kill(getpid(), SIGTERM);
-    }
-    return NULL;
-}
-
-static void add_part(const char *role, const char *service, struct err (*run)(struct part *))
-{
-    assert(parts_count < PARTS_MAX);
-    parts[parts_count++] = (struct part){.role = role, .service = service, .run = run};
+    assert(parts.count < PARTS_MAX);
+    parts.at[parts.count++] =
+        (struct part){.kind = kind, .role = role, .service = service, .run = run};
 }
 
 static void choose_services(void)
@@ -147,31 +124,87 @@ static void choose_services(void)
 }
 
 /* One for each service, and for each saga. */
-static void add_parts(const char *role, struct err (*run)(struct part *))
+static void add_parts(enum part_kind kind, const char *role, struct err (*run)(struct part *))
 {
     for (size_t i = 0; setting_has(SETTING_ROLES, role) && aggregates[i]; i++)
-        add_part(role, aggregates[i]->name, run);
+        add_part(kind, role, aggregates[i]->name, run);
     for (size_t i = 0; setting_has(SETTING_ROLES, role) && sagas[i]; i++)
-        add_part(role, sagas[i]->name, run);
+        add_part(kind, role, sagas[i]->name, run);
 }
 
 static void choose_parts(void)
 {
     if (setting_has(SETTING_ROLES, "commands") && aggregates[0])
-        add_part("commands", NULL, run_commands);
+        add_part(PART_OWNERS, "commands", NULL, run_commands);
     if (setting_has(SETTING_ROLES, "saga") && sagas[0])
-        add_part("saga", NULL, run_saga);
-    add_parts("publisher", run_publisher);
-    add_parts("projections", run_projections);
+        add_part(PART_OWNERS, "saga", NULL, run_saga);
+    add_parts(PART_PUBLISHER, "publisher", run_publisher);
+    add_parts(PART_PROJECTIONS, "projections", run_projections);
     if (setting_has(SETTING_ROLES, "effects") &&
         setting_has(SETTING_SERVICES, payment_effect.service))
-        add_part("effects", payment_effect.service, run_payment_effect);
+        add_part(PART_EFFECTS, "effects", payment_effect.service, run_payment_effect);
+}
+
+/* ---- HTTP ----------------------------------------------------------------------------------- */
+
+static bool answers_http(void)
+{
+    return setting_has(SETTING_ROLES, "gateway") || setting_has(SETTING_ROLES, "api");
+}
+
+/* Everybody is one developer; this must never meet a network. */
+static struct err require_dev(void)
+{
+    const char *bind = setting_text(SETTING_BIND);
+    if (!setting_flag(SETTING_INSECURE_DEV))
+        return FAIL(ERR_CONFIG, "the api has no identities yet: --insecure-dev makes everyone one "
+                                "developer, on loopback");
+    if (strncmp(bind, "127.", 4) != 0 && strcmp(bind, "::1") != 0)
+        return FAIL(ERR_CONFIG, "--insecure-dev allows only a loopback address as --bind");
+    return OK;
+}
+
+static struct err start_api(void)
+{
+    static const char dev_secret[] = "insecure-dev";
+    const char *secret = setting_text(SETTING_SECRET);
+    TRY(require_dev());
+    return api_start(
+        &(struct api_options){
+            .log = kafka,
+            .all = &house_services,
+            .services = aggregates,
+            .routes = routes_all(routes),
+            .pg = setting_text(SETTING_PG),
+            .secret = text_of(*secret ? secret : dev_secret),
+            .developer = {.id = uuid_derive((struct uuid){{0}}, TEXT("developer")),
+                          .roles = ROLE_CUSTOMER | ROLE_MERCHANT | ROLE_ADMIN},
+            .address = setting_text(SETTING_BIND),
+            .port = (int)setting_number(SETTING_PORT),
+            .threads = HTTP_THREADS,
+            .connections_max = HTTP_CONNECTIONS_MAX,
+        },
+        &parts.api);
+}
+
+/* ---- starting and stopping ------------------------------------------------------------------ */
+
+static void *run_part(void *context)
+{
+    struct part *part = context;
+    part->result = part->run(part);
+    if (part->result.code != ERR_OK && !atomic_load(&stop)) {
+        report(REPORT_ERROR, "part_failed", "role", part->role, "service",
+               part->service ? part->service : "", "why", report_err(part->result), NULL);
+        kill(getpid(), SIGTERM);
+    }
+    return NULL;
 }
 
 static void start_parts(void)
 {
-    for (size_t i = 0; i < parts_count; i++)
-        if (pthread_create(&parts[i].thread, NULL, run_part, &parts[i]) != 0)
+    for (size_t i = 0; i < parts.count; i++)
+        if (pthread_create(&parts.at[i].thread, NULL, run_part, &parts.at[i]) != 0)
             abort();
 }
 
@@ -185,11 +218,24 @@ static void deadline(int signal_number)
 static int join_parts(void)
 {
     int code = EXIT_OK;
-    for (size_t i = 0; i < parts_count; i++) {
-        pthread_join(parts[i].thread, NULL);
-        if (parts[i].result.code != ERR_OK && parts[i].result.code != ERR_STOPPING)
+    for (size_t i = 0; i < parts.count; i++) {
+        pthread_join(parts.at[i].thread, NULL);
+        if (parts.at[i].result.code != ERR_OK && parts.at[i].result.code != ERR_STOPPING)
             code = EXIT_FAILED;
     }
+    return code;
+}
+
+/* The api goes first, while there are owners to decide what its clients wait for. */
+static int stop_all(void)
+{
+    signal(SIGALRM, deadline);
+    alarm(STOP_DEADLINE_S);
+    http_admin_stop(admin);
+    api_stop(parts.api);
+    atomic_store(&stop, true);
+    int code = join_parts();
+    log_close(kafka);
     return code;
 }
 
@@ -220,6 +266,19 @@ static struct err open_kafka(void)
     return check_topics();
 }
 
+/* HTTP first: a port that is taken ends the start before anything is owned. */
+static struct err start(void)
+{
+    TRY(open_kafka());
+    choose_services();
+    choose_parts();
+    if (answers_http())
+        TRY(start_api());
+    TRY(admin_start(&parts, &admin));
+    start_parts();
+    return OK;
+}
+
 int verb_run(int argc, char **argv, const struct verb_options *options)
 {
     sigset_t signals;
@@ -232,20 +291,13 @@ int verb_run(int argc, char **argv, const struct verb_options *options)
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    struct err e = open_kafka();
+    struct err e = start();
     if (e.code != ERR_OK)
         return verb_failed("run", e);
-    choose_services();
-    choose_parts();
-    start_parts();
     report(REPORT_INFO, "started", "instance", log_instance(kafka), "roles",
            setting_text(SETTING_ROLES), NULL);
     sigwait(&signals, &caught);
-    signal(SIGALRM, deadline);
-    alarm(STOP_DEADLINE_S);
-    atomic_store(&stop, true);
-    int code = join_parts();
-    log_close(kafka);
+    int code = stop_all();
     report(REPORT_INFO, "stopped", NULL);
     return code;
 }

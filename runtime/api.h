@@ -19,7 +19,7 @@ enum {
                                     said */
     API_STALE_WAIT_MS = 300,     /* for a row to become as new as what the log has told */
     API_KEY_LEN_MAX = 255,       /* Idempotency-Key */
-    API_DRAIN_MS = 6000,         /* requests under way at the stop */
+    API_DRAIN_MS = 3000,         /* for requests under way at the stop; then 202 or 503 */
 };
 
 struct api_options {
