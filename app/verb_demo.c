@@ -1,6 +1,5 @@
 /* foldlog demo: five orders, a read model built again, and the accounts compared; over HTTP, as a
  * client. */
-#include <curl/curl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -140,7 +139,6 @@ int verb_demo(int argc, char **argv, const struct verb_options *options)
     (void)argv;
     if (argc != 0)
         return verb_usage("demo [--json]");
-    curl_global_init(CURL_GLOBAL_DEFAULT);
     demo_screen_open(options->json);
     bool told = open_demo(&demo) && tell(&demo);
     bool good = told && demo.rebuild.same && demo.findings.complaints_count == 0;
@@ -150,6 +148,5 @@ int verb_demo(int argc, char **argv, const struct verb_options *options)
         show_ways_on(&demo, good);
     demo_http_close(demo.api);
     demo_http_close(demo.provider);
-    curl_global_cleanup();
     return good ? EXIT_OK : EXIT_FAILED;
 }

@@ -1,7 +1,10 @@
 #include "core/arena.h"
 
+#include <assert.h>
+
 void *arena_alloc(struct arena *arena, size_t size)
 {
+    assert(arena->used % 16 == 0 || arena->used == arena->size);
     size_t rounded = (size + 15) & ~(size_t)15;
     if (rounded < size || rounded > arena->size - arena->used)
         return NULL;

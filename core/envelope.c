@@ -101,11 +101,12 @@ static struct out open_out(struct arena *arena)
 
 static struct text close_out(struct out *o, struct arena *arena)
 {
-    size_t start = (arena->used + 15) & ~(size_t)15;
+    char *start = arena->base + ((arena->used + 15) & ~(size_t)15);
     if (o->full)
         return (struct text){NULL, 0};
-    arena->used = (size_t)(o->at - arena->base);
-    return (struct text){arena->base + start, arena->used - start};
+    size_t used = ((size_t)(o->at - arena->base) + 15) & ~(size_t)15;
+    arena->used = used < arena->size ? used : arena->size;
+    return (struct text){start, (size_t)(o->at - start)};
 }
 
 struct text command_encode(const struct command *command, struct arena *arena)

@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 RIG = sys.argv[1]
@@ -104,27 +105,42 @@ def check_contract(service, want, got):
             raise SystemExit(f"key or data wrong: {record}")
 
 
-def grow(service, decisions, pause_us):
-    return subprocess.Popen([RIG, "append", BROKERS, service, f"{decisions}:{pause_us}"],
-                            stdout=subprocess.PIPE, text=True)
+class Writer:
+    """Lets the log grow; what it says is read beside it, so that its pipe never fills."""
+
+    def __init__(self, service, decisions, pause_us):
+        self.process = subprocess.Popen([RIG, "append", BROKERS, service, f"{decisions}:{pause_us}"],
+                                        stdout=subprocess.PIPE, text=True)
+        self.text = ""
+        self.reading = threading.Thread(target=self.read, daemon=True)
+        self.reading.start()
+
+    def read(self):
+        self.text = self.process.stdout.read()
+
+    def running(self):
+        return self.process.poll() is None
+
+    def finish(self):
+        self.reading.join()
+        if self.process.wait() != 0:
+            raise SystemExit("the writer of the log failed")
+        return self.text
 
 
 def killed_at_any_moment():
     service = fresh("kill")
     rig("init", service, check=True)
-    writer = grow(service, 6000, 40000)  # about 12 s
+    writer = Writer(service, 6000, 40000)  # about 12 s
     kills = 0
-    while writer.poll() is None and kills < 14:
+    while writer.running() and kills < 14:
         publisher = start(service, "a")
         time.sleep(chance.uniform(0.15, 1.2))
         publisher.send_signal(signal.SIGKILL)
         publisher.wait()
         kills += 1
-        if not writer.stdout.readable():
-            break
-        drain(writer)
     publisher = start(service, "a")
-    text = finish(writer)
+    text = writer.finish()
     want = expected(text)
     got = wait_for(service, want, 30)
     stop(publisher)
@@ -137,37 +153,19 @@ def killed_at_any_moment():
     return f"{kills} kills, {len(want)} events"
 
 
-held = {}
-
-
-def drain(writer):
-    """Keeps the pipe of a running writer from filling."""
-    os.set_blocking(writer.stdout.fileno(), False)
-    held[writer.pid] = held.get(writer.pid, "") + (writer.stdout.read() or "")
-    os.set_blocking(writer.stdout.fileno(), True)
-
-
-def finish(writer):
-    text = held.pop(writer.pid, "") + writer.stdout.read()
-    if writer.wait() != 0:
-        raise SystemExit("the writer of the log failed")
-    return text
-
-
 def handed_over():
     """Two instances: the active one is paused past its session, the other goes on, the zombie wakes up."""
     service = fresh("hand")
     rig("init", service, check=True)
-    writer = grow(service, 6000, 60000)
+    writer = Writer(service, 6000, 60000)
     pair = {"a": start(service, "a"), "b": start(service, "b")}
     time.sleep(2)
     for victim in ("a", "b"):
         pair[victim].send_signal(signal.SIGSTOP)
         time.sleep(SESSION_S + 2)
         pair[victim].send_signal(signal.SIGCONT)
-        drain(writer)
         time.sleep(1)
-    text = finish(writer)
+    text = writer.finish()
     want = expected(text)
     got = wait_for(service, want, 30)
     for publisher in pair.values():
@@ -179,8 +177,8 @@ def handed_over():
 def never_guesses():
     """Without a position nothing is published, neither before `topics apply` nor after a position was lost."""
     service = fresh("lost")
-    writer = grow(service, 300, 0)
-    want = expected(finish(writer))
+    writer = Writer(service, 300, 0)
+    want = expected(writer.finish())
     publisher = start(service, "a")
     time.sleep(2)
     stop(publisher)

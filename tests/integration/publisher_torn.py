@@ -37,15 +37,14 @@ def main():
     proxy = kafka_proxy.Proxy(int(story.BROKERS.rsplit(":", 1)[1]))
     service = story.fresh("torn")
     story.rig("init", service, check=True)
-    writer = story.grow(service, 12000, 50000)
+    writer = story.Writer(service, 12000, 50000)
     log = open(f"publisher.{service}.log", "w")
     publisher = subprocess.Popen([story.RIG, "run", f"127.0.0.1:{proxy.port}", service, "a"], stderr=log)
     late = 0
     for _ in range(ROUNDS):
         late += tear(proxy)
-        story.drain(writer)
         time.sleep(1)
-    want = story.expected(story.finish(writer))
+    want = story.expected(writer.finish())
     got = story.wait_for(service, want, 40)
     story.stop(publisher)
     story.check_same(service, want, got)
