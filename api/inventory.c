@@ -143,7 +143,9 @@ static enum inquiry_step step_item(struct inquiry *inquiry, struct refusal *refu
     return INQUIRY_DONE;
 }
 
-static const struct query_route item = {.step = step_item};
+static const char *const models[] = {"inventory_catalogue", "stock", NULL};
+
+static const struct query_route item = {.models = models, .step = step_item};
 
 static enum inquiry_step ask_list(struct inquiry *inquiry, const struct page *page,
                                   struct refusal *refusal)
@@ -184,7 +186,7 @@ static enum inquiry_step step_list(struct inquiry *inquiry, struct refusal *refu
     return INQUIRY_DONE;
 }
 
-static const struct query_route list = {.step = step_list};
+static const struct query_route list = {.models = models, .step = step_list};
 
 enum { KEEPERS = ROLE_MERCHANT | ROLE_ADMIN };
 

@@ -104,7 +104,9 @@ static enum inquiry_step step_item(struct inquiry *inquiry, struct refusal *refu
     return INQUIRY_DONE;
 }
 
-const struct query_route order_item = {.step = step_item};
+static const char *const order_models[] = {"orders", "order_lines", NULL};
+
+const struct query_route order_item = {.models = order_models, .step = step_item};
 
 /* ---- list ---- */
 
@@ -218,7 +220,7 @@ static enum inquiry_step step_list(struct inquiry *inquiry, struct refusal *refu
     return INQUIRY_DONE;
 }
 
-const struct query_route order_list = {.step = step_list};
+const struct query_route order_list = {.models = order_models, .step = step_list};
 
 /* ---- timeline ---- */
 
@@ -270,4 +272,6 @@ static enum inquiry_step step_timeline(struct inquiry *inquiry, struct refusal *
     return INQUIRY_DONE;
 }
 
-const struct query_route order_timeline = {.step = step_timeline};
+static const char *const timeline_models[] = {"orders", "timelines", NULL};
+
+const struct query_route order_timeline = {.models = timeline_models, .step = step_timeline};

@@ -72,7 +72,9 @@ static enum inquiry_step step_item(struct inquiry *inquiry, struct refusal *refu
     return INQUIRY_DONE;
 }
 
-static const struct query_route item = {.step = step_item};
+static const char *const models[] = {"payments", NULL};
+
+static const struct query_route item = {.models = models, .step = step_item};
 
 static enum inquiry_step step_list(struct inquiry *inquiry, struct refusal *refusal)
 {
@@ -97,7 +99,7 @@ static enum inquiry_step step_list(struct inquiry *inquiry, struct refusal *refu
     return INQUIRY_DONE;
 }
 
-static const struct query_route list = {.step = step_list};
+static const struct query_route list = {.models = models, .step = step_list};
 
 enum { BUYERS = ROLE_CUSTOMER | ROLE_ADMIN };
 

@@ -146,7 +146,9 @@ static enum inquiry_step step_item(struct inquiry *inquiry, struct refusal *refu
     return INQUIRY_DONE;
 }
 
-static const struct query_route item = {.step = step_item};
+static const char *const models[] = {"products", "stock", NULL};
+
+static const struct query_route item = {.models = models, .step = step_item};
 
 /* "%50\% off%": what ILIKE must be given to find `text` anywhere. */
 static struct text pattern_of(struct arena *arena, struct text text)
@@ -266,7 +268,7 @@ static enum inquiry_step step_list(struct inquiry *inquiry, struct refusal *refu
     return INQUIRY_DONE;
 }
 
-static const struct query_route list = {.step = step_list};
+static const struct query_route list = {.models = models, .step = step_list};
 
 const struct route product_routes[] = {
     {"GET", "/v1/products", "product", 0, .query = &list},

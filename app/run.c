@@ -174,6 +174,8 @@ static struct err start_api(void)
             .log = kafka,
             .all = &house_services,
             .services = aggregates,
+            .projections = projections,
+            .projections_count = projections_count,
             .routes = routes_all(routes),
             .pg = setting_text(SETTING_PG),
             .secret = text_of(*secret ? secret : dev_secret),

@@ -128,6 +128,8 @@ struct inquiry {
 enum inquiry_step { INQUIRY_ASK, INQUIRY_DONE, INQUIRY_REFUSED };
 
 struct query_route {
+    const char *const *models; /* read models it asks; NULL-terminated: Foldlog-Min-Position waits
+                                  for them. NULL: for none */
     /* Called in rounds: asks, reads the answers, asks again or writes the body to inquiry->out and
      * is done. */
     enum inquiry_step (*step)(struct inquiry *inquiry, struct refusal *refusal);

@@ -60,21 +60,28 @@ struct api_service *api_service_find(struct api *api, const char *name)
     return NULL;
 }
 
+static const char not_here[] = "This service is not served here.";
+
 static void start_command(struct api_call *call)
 {
     call->service = api_service_find(call->api, call->route->service);
     if (!call->service) {
-        answer_problem(call, PROBLEM_UNAVAILABLE, "This service is not served here.");
+        answer_problem(call, PROBLEM_UNAVAILABLE, not_here);
         return;
     }
     if (!header_command(call) || !header_media_type(call))
         return;
-    if (!command_try(call) && !pool_submit(call->api, call))
+    bool waits = call->positions_count && call->route->command->catalogue;
+    if ((waits || !command_try(call)) && !pool_submit(call->api, call))
         answer_problem(call, PROBLEM_OVERLOADED, "Too many requests wait for the read models.");
 }
 
 static void start_query(struct api_call *call)
 {
+    if (!api_service_find(call->api, call->route->service)) {
+        answer_problem(call, PROBLEM_UNAVAILABLE, not_here);
+        return;
+    }
     atomic_fetch_add(&call->api->queries, 1);
     if (!pool_submit(call->api, call))
         answer_problem(call, PROBLEM_OVERLOADED, "Too many requests wait for the read models.");
@@ -111,7 +118,7 @@ static void handle(void *context, struct http_request *http)
     case ROUTE_MATCH:
         break;
     }
-    if (!authenticate(call))
+    if (!authenticate(call) || !header_common(call))
         return;
     if (call->route->command)
         start_command(call);

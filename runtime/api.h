@@ -4,6 +4,7 @@
 #ifndef RUNTIME_API_H
 #define RUNTIME_API_H
 
+#include "core/projection.h"
 #include "core/route.h"
 #include "core/service.h"
 #include "runtime/event_log.h"
@@ -18,6 +19,8 @@ enum {
     API_NEGATIVE_WAIT_MS = 1000, /* for a read model to reach the end, before "there is none" may be
                                     said */
     API_STALE_WAIT_MS = 300,     /* for a row to become as new as what the log has told */
+    API_POSITIONS_MAX = 16,      /* tokens of one Foldlog-Min-Position */
+    API_PARKED_MAX = 512,        /* requests waiting for a read model to reach a position */
     API_KEY_LEN_MAX = 255,       /* Idempotency-Key */
     API_DRAIN_MS = 3000,         /* for requests under way at the stop; then 202 or 503 */
 };
@@ -26,7 +29,9 @@ struct api_options {
     struct log *log;
     const struct service_list *all;        /* every service of the house: for their words */
     const struct service *const *services; /* whose commands are taken here; NULL-terminated */
-    struct route_list routes;              /* must live as long as the api */
+    const struct projection *const *projections; /* every read model: its service and sources */
+    size_t projections_count;
+    struct route_list routes; /* must live as long as the api */
     const char *pg;     /* conninfo of the server; each service has a database of its own on it */
     struct text secret; /* key of the request fingerprints; the same in every process */
     struct actor developer; /* who everybody is, until there are identities (--insecure-dev) */

@@ -273,6 +273,11 @@ void answer_query(struct api_call *call, const struct inquiry *inquiry, struct t
         snprintf(tag, sizeof tag, "\"%lld\"", (long long)inquiry->version);
     if (inquiry->version > 0)
         http_answer_field(&answer, "ETag", tag);
+    if (inquiry->version > 0 && header_has_tag(call, tag)) {
+        answer.status = 304;
+        answer.body = TEXT("");
+        answer.content_type = NULL;
+    }
     if (inquiry->next_cursor.len && next_link(call, inquiry->next_cursor, link))
         http_answer_field(&answer, "Link", link);
     finish(call, &answer);

@@ -85,6 +85,49 @@ static void prefer(struct api_call *call, struct text list)
     }
 }
 
+/* ---- Foldlog-Min-Position ---- */
+
+/* service:partition:offset */
+static bool read_position(struct text token, struct api_position *ret_position)
+{
+    int64_t partition, offset;
+    struct text service = next_word(&token, ':'), number = next_word(&token, ':');
+    if (service.len == 0 || !number_of(number, &partition) || !number_of(token, &offset) ||
+        partition >= PARTITIONS_MAX)
+        return false;
+    *ret_position = (struct api_position){service, (int)partition, offset};
+    return true;
+}
+
+static bool add_positions(struct api_call *call, struct text list)
+{
+    while (list.len) {
+        struct text token = next_word(&list, ',');
+        if (token.len == 0)
+            continue;
+        if (call->positions_count == API_POSITIONS_MAX ||
+            !read_position(token, &call->positions[call->positions_count++]))
+            return false;
+    }
+    return true;
+}
+
+bool header_common(struct api_call *call)
+{
+    call->wait_ms = API_WAIT_DEFAULT_MS;
+    for (size_t i = 0; i < call->http->headers_count; i++) {
+        const struct http_field *field = &call->http->headers[i];
+        if (is_word(field->name, "Prefer"))
+            prefer(call, field->value);
+        if (!is_word(field->name, "Foldlog-Min-Position") || add_positions(call, field->value))
+            continue;
+        answer_problem(call, PROBLEM_MALFORMED,
+                       "Foldlog-Min-Position must be up to 16 of service:partition:offset.");
+        return false;
+    }
+    return true;
+}
+
 /* ---- If-Match ---- */
 
 /* "7" or "7.3": the version is what stands before the dot. */
@@ -133,11 +176,23 @@ static bool idempotency_key(struct api_call *call)
 
 bool header_command(struct api_call *call)
 {
-    call->wait_ms = API_WAIT_DEFAULT_MS;
-    for (size_t i = 0; i < call->http->headers_count; i++)
-        if (is_word(call->http->headers[i].name, "Prefer"))
-            prefer(call, call->http->headers[i].value);
     return idempotency_key(call) && if_match(call);
+}
+
+/* ---- If-None-Match ---- */
+
+/* RFC 9110, 13.1.2: the weak comparison. */
+bool header_has_tag(const struct api_call *call, const char *tag)
+{
+    struct text list = http_header(call->http, "If-None-Match");
+    while (list.len) {
+        struct text word = next_word(&list, ',');
+        if (word.len > 2 && memcmp(word.at, "W/", 2) == 0)
+            word = (struct text){word.at + 2, word.len - 2};
+        if (text_is(word, tag) || text_is(word, "*"))
+            return true;
+    }
+    return false;
 }
 
 /* ---- traceparent (W3C Trace Context) ---- */

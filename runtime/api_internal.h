@@ -7,6 +7,7 @@
 
 #include "runtime/api.h"
 #include "runtime/http_server.h"
+#include "runtime/query.h"
 
 enum {
     API_SERVICES_MAX = 16,
@@ -24,6 +25,13 @@ struct api_service {
     _Atomic int64_t in_flight;
 };
 
+/* A token of Foldlog-Min-Position: the command at this offset of service.commands. */
+struct api_position {
+    struct text service;
+    int partition;
+    int64_t offset;
+};
+
 /* One request from its arrival to its answer. */
 struct api_call {
     struct api *api;
@@ -32,6 +40,10 @@ struct api_call {
     struct text parts[ROUTE_PATH_MAX]; /* percent-encoded */
     struct actor actor;
     char traceparent[API_TRACEPARENT_LEN + 1];
+    struct api_position positions[API_POSITIONS_MAX]; /* to be reached first */
+    size_t positions_count;
+    int64_t parked_until_ms; /* monotonic; when to look again */
+    int park_ms;
     /* commands */
     struct text key; /* Idempotency-Key */
     int64_t expected_version;
@@ -83,7 +95,10 @@ void api_call_free(struct api_call *call);
 
 /* Each returns false after answering the call with a problem. */
 bool header_media_type(struct api_call *call);
-bool header_command(struct api_call *call); /* Idempotency-Key, Prefer, If-Match */
+bool header_common(struct api_call *call);  /* Prefer, Foldlog-Min-Position */
+bool header_command(struct api_call *call); /* Idempotency-Key, If-Match */
+/* Is `tag`, as in ETag, one of If-None-Match? */
+bool header_has_tag(const struct api_call *call, const char *tag);
 void header_trace(struct api_call *call);
 /* The 32 hex digits of the trace. */
 struct text header_trace_id(const struct api_call *call);
@@ -112,6 +127,12 @@ bool command_try(struct api_call *call);
 struct api_reader;
 void command_with_reader(struct api_call *call, struct api_reader *reader);
 
+/* ---- api_position.c ---- */
+
+/* Have the read models that the call asks reached its positions? PROBLEM_NONE; or why not: with
+ * *ret_wait they may yet. */
+enum problem positions_reached(struct api_call *call, struct api_reader *reader, bool *ret_wait);
+
 /* ---- api_loop.c: the one thread that appends, reads the answers and follows the sources of the
  * caches ---- */
 
@@ -132,6 +153,9 @@ bool pool_submit(struct api *api, struct api_call *call);
 void pool_stop(struct api_pool *pool);
 void pool_destroy(struct api_pool *pool);
 /* Asks the database of a service. */
+NODISCARD struct err reader_position(struct api_reader *reader, const struct projection *model,
+                                     const struct api_position *position,
+                                     int64_t *ret_commands_next, enum model_status *ret_status);
 NODISCARD struct err reader_ask(struct api_reader *reader, const char *service, const char *sql,
                                 const struct query_value *values, size_t count,
                                 struct query_rows *ret_rows);

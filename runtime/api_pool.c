@@ -1,12 +1,16 @@
-/* Query threads: each with its own connections and memory, fed by one bounded queue. */
+/* Query threads: each with its own connections and memory, fed by one bounded queue. What waits for
+ * a read model to reach a position is parked meanwhile, and looked at again and again. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "runtime/api_internal.h"
-#include "runtime/query.h"
+#include "runtime/clock.h"
 #include "runtime/report.h"
 #include "runtime/store.h"
+
+enum { PARK_MIN_MS = 4, PARK_MAX_MS = 50 };
 
 struct api_reader {
     struct api *api;
@@ -24,6 +28,8 @@ struct api_pool {
     pthread_cond_t news;
     struct api_call *queue[API_QUERY_QUEUE_MAX]; /* ring */
     size_t first, count;
+    struct api_call *parked; /* by parked_until_ms */
+    size_t parked_count;
     bool stop;
     struct api_reader readers[API_QUERY_THREADS];
 };
@@ -64,8 +70,22 @@ struct err reader_ask(struct api_reader *reader, const char *service, const char
     return e;
 }
 
+struct err reader_position(struct api_reader *reader, const struct projection *model,
+                           const struct api_position *position, int64_t *ret_commands_next,
+                           enum model_status *ret_status)
+{
+    struct query_connection *connection;
+    char service[TOPIC_LEN_MAX];
+    snprintf(service, sizeof service, "%.*s", (int)position->service.len, position->service.at);
+    TRY(connection_of(reader, model->service, &connection));
+    return query_position(connection, model->name, service, position->partition, &reader->arena,
+                          ret_commands_next, ret_status);
+}
+
 enum problem reader_problem(struct err e)
 {
+    if (e.code == ERR_NOT_FOUND) /* no such view: dropped, not yet built anew */
+        return PROBLEM_READ_MODEL_REBUILDING;
     switch (err_class(e)) {
     case ERR_CLASS_NONE:
         return PROBLEM_NONE;
@@ -125,15 +145,76 @@ static void run_query(struct api_call *call, struct api_reader *reader)
         answer_query(call, &inquiry, body);
 }
 
+/* ---- what waits for a position ---- */
+
+/* False: too many are parked, or the pool is being stopped. */
+static bool park(struct api_pool *pool, struct api_call *call)
+{
+    call->park_ms = call->park_ms == 0                ? PARK_MIN_MS
+                    : call->park_ms < PARK_MAX_MS / 2 ? call->park_ms * 2
+                                                      : PARK_MAX_MS;
+    call->parked_until_ms = clock_monotonic_ms() + call->park_ms;
+    pthread_mutex_lock(&pool->lock);
+    bool room = pool->parked_count < API_PARKED_MAX && !pool->stop;
+    if (room) {
+        struct api_call **at = &pool->parked;
+        while (*at && (*at)->parked_until_ms <= call->parked_until_ms)
+            at = &(*at)->next;
+        call->next = *at;
+        *at = call;
+        pool->parked_count++;
+        pthread_cond_signal(&pool->news); /* whoever sleeps must know of the new time */
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return room;
+}
+
+static struct api_call *take_parked(struct api_pool *pool)
+{
+    struct api_call *call = pool->parked;
+    if (!call || (call->parked_until_ms > clock_monotonic_ms() && !pool->stop))
+        return NULL;
+    pool->parked = call->next;
+    pool->parked_count--;
+    return call;
+}
+
+/* True: go on. Otherwise the call is parked, or answered. */
+static bool reached(struct api_call *call, struct api_reader *reader)
+{
+    bool wait;
+    enum problem problem = positions_reached(call, reader, &wait);
+    if (problem == PROBLEM_NONE)
+        return true;
+    if (call->deadline_ms == 0)
+        call->deadline_ms = clock_monotonic_ms() + call->wait_ms;
+    if (wait && clock_monotonic_ms() < call->deadline_ms && park(call->api->pool, call))
+        return false;
+    answer_problem(call, problem, "The read model has not reached the position asked for.");
+    return false;
+}
+
 /* ---- threads ---- */
+
+/* Until there is something to do, or a parked call is due. */
+static void doze(struct api_pool *pool)
+{
+    if (!pool->parked) {
+        pthread_cond_wait(&pool->news, &pool->lock);
+        return;
+    }
+    int64_t at = pool->parked->parked_until_ms;
+    struct timespec until = {.tv_sec = at / 1000, .tv_nsec = at % 1000 * 1000000};
+    pthread_cond_timedwait(&pool->news, &pool->lock, &until);
+}
 
 static struct api_call *take(struct api_pool *pool)
 {
     struct api_call *call = NULL;
     pthread_mutex_lock(&pool->lock);
-    while (pool->count == 0 && !pool->stop)
-        pthread_cond_wait(&pool->news, &pool->lock);
-    if (pool->count) {
+    while ((call = take_parked(pool)) == NULL && pool->count == 0 && !pool->stop)
+        doze(pool);
+    if (!call && pool->count) {
         call = pool->queue[pool->first];
         pool->first = (pool->first + 1) % API_QUERY_QUEUE_MAX;
         pool->count--;
@@ -148,6 +229,8 @@ static void *serve(void *context)
     struct api_call *call;
     while ((call = take(reader->api->pool)) != NULL) {
         arena_reset(&reader->arena);
+        if (!reached(call, reader))
+            continue;
         if (call->route->query)
             run_query(call, reader);
         else
@@ -176,7 +259,11 @@ struct err pool_start(struct api *api)
         return FAIL(ERR_NOMEM, "query threads");
     api->pool = pool;
     pthread_mutex_init(&pool->lock, NULL);
-    pthread_cond_init(&pool->news, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&pool->news, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     for (size_t i = 0; i < API_QUERY_THREADS; i++) {
         struct api_reader *r = &pool->readers[i];
         r->api = api;
