@@ -188,12 +188,76 @@ static enum inquiry_step step_list(struct inquiry *inquiry, struct refusal *refu
 
 static const struct query_route list = {.models = models, .step = step_list};
 
+/* ---- movements ---- */
+
+enum { M_VERSION, M_KIND, M_QUANTITY, M_ORDER, M_REASON, M_AT };
+
+static void write_movement(struct json_write *out, const struct query_rows *rows, size_t row)
+{
+    struct uuid order_id = query_at(rows, row, M_ORDER)->uuid;
+    json_write_begin(out, NULL, '{');
+    json_write_number(out, "version", query_at(rows, row, M_VERSION)->number);
+    json_write_text(out, "kind", query_at(rows, row, M_KIND)->text);
+    json_write_number(out, "quantity", query_at(rows, row, M_QUANTITY)->number);
+    if (!uuid_is_nil(order_id))
+        json_write_uuid(out, "order_id", order_id);
+    write_text_if(out, "reason", query_at(rows, row, M_REASON)->text);
+    json_write_time(out, "at", query_at(rows, row, M_AT)->number);
+    json_write_end(out, '}');
+}
+
+static void ask_movements(struct inquiry *inquiry, struct text sku, const struct page *page)
+{
+    struct question *q = inquiry_ask(inquiry, "inventory",
+                                     "SELECT merchant_id FROM inventory_catalogue WHERE sku = $1");
+    q->values[q->count++] = QUERY_TEXT(sku);
+    q = inquiry_ask(inquiry, "inventory",
+                    "SELECT version, kind, quantity, order_id, reason, happened_at"
+                    " FROM stock_movements WHERE sku = $1 AND version < $2"
+                    " ORDER BY version DESC LIMIT $3");
+    q->values[q->count++] = QUERY_TEXT(sku);
+    q->values[q->count++] = QUERY_NUMBER(page->before);
+    q->values[q->count++] = QUERY_NUMBER(page->limit + 1);
+}
+
+static enum inquiry_step step_movements(struct inquiry *inquiry, struct refusal *refusal)
+{
+    struct text sku, cursor = TEXT("");
+    struct page page;
+    if (!path_sku(inquiry->request, 0, &sku, refusal) ||
+        !page_by_version(inquiry->request, &page, refusal))
+        return INQUIRY_REFUSED;
+    if (inquiry->round == 0) {
+        ask_movements(inquiry, sku, &page);
+        return INQUIRY_ASK;
+    }
+    const struct query_rows *product = &inquiry->answers[0], *rows = &inquiry->answers[1];
+    if (product->count == 0 || !may_see(&inquiry->request->actor, query_at(product, 0, 0)->uuid)) {
+        refuse(refusal, PROBLEM_NOT_FOUND, "There is no such product of yours.");
+        return INQUIRY_REFUSED;
+    }
+    size_t shown = page_shown(&page, rows);
+    page_begin(inquiry);
+    for (size_t i = 0; i < shown; i++)
+        write_movement(&inquiry->out, rows, i);
+    if (rows->count > shown)
+        cursor = page_cursor_by_version(inquiry->request->arena,
+                                        query_at(rows, shown - 1, M_VERSION)->number);
+    page_end(inquiry, cursor);
+    return INQUIRY_DONE;
+}
+
+static const char *const movement_models[] = {"inventory_catalogue", "stock_movements", NULL};
+
+static const struct query_route movements = {.models = movement_models, .step = step_movements};
+
 enum { KEEPERS = ROLE_MERCHANT | ROLE_ADMIN };
 
 const struct route inventory_routes[] = {
     {"GET", "/v1/inventory", "inventory", KEEPERS, .query = &list},
     {"GET", "/v1/inventory/{sku}", "inventory", KEEPERS, .query = &item},
     {"POST", "/v1/inventory/{sku}/adjustments", "inventory", KEEPERS, .command = &adjustment},
+    {"GET", "/v1/inventory/{sku}/movements", "inventory", KEEPERS, .query = &movements},
     {"POST", "/v1/inventory/{sku}/receipts", "inventory", KEEPERS, .command = &receipt},
 };
 const size_t inventory_routes_count = COUNT(inventory_routes);

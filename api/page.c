@@ -67,6 +67,21 @@ bool page_by_time(const struct request *request, struct page *page, struct refus
     return true;
 }
 
+bool page_by_version(const struct request *request, struct page *page, struct refusal *refusal)
+{
+    return start(request, page, refusal) &&
+           page_number(request, "cursor", 1, far_future, far_future, &page->before, refusal);
+}
+
+struct text page_cursor_by_version(struct arena *arena, int64_t version)
+{
+    char *out = arena_alloc(arena, CURSOR_BYTES);
+    if (!out)
+        return TEXT("");
+    int len = snprintf(out, CURSOR_BYTES, "%lld", (long long)version);
+    return (struct text){out, (size_t)len};
+}
+
 struct text page_cursor_by_time(struct arena *arena, int64_t at, struct uuid id)
 {
     char *out = arena_alloc(arena, CURSOR_BYTES);

@@ -10,7 +10,8 @@ enum { PAGE_LIMIT_DEFAULT = 20, PAGE_LIMIT_MAX = 100 };
 struct page {
     int64_t limit;
     struct text key; /* after this one; empty: from the start */
-    int64_t before;  /* of lists by time, newest first: microseconds; the far future at the start */
+    int64_t before;  /* of lists by time, newest first: microseconds; the far future at the start.
+                        Of lists by version: the version */
     struct uuid id;  /* with it */
 };
 
@@ -18,6 +19,9 @@ struct page {
 bool page_by_key(const struct request *request, struct page *ret_page, struct refusal *refusal);
 /* Lists by (time, id), newest first. */
 bool page_by_time(const struct request *request, struct page *ret_page, struct refusal *refusal);
+/* Lists of what happened to one aggregate, newest first: ret_page->before is a version. */
+bool page_by_version(const struct request *request, struct page *ret_page, struct refusal *refusal);
+struct text page_cursor_by_version(struct arena *arena, int64_t version);
 struct text page_cursor_by_time(struct arena *arena, int64_t at, struct uuid id);
 /* How many of the rows are shown. */
 size_t page_shown(const struct page *page, const struct query_rows *rows);

@@ -7,6 +7,7 @@ const struct projection *const projections[] = {
     &inventory_commands_projection,
     &inventory_catalogue_projection,
     &stock_projection,
+    &stock_movements_projection,
     &order_commands_projection,
     &order_catalogue_projection,
     &order_lines_projection,

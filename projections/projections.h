@@ -4,6 +4,7 @@
  *   products, order_catalogue, inventory_catalogue   sku -> ... as of product.log
  *   orders, order_lines                              order.log; phase from fulfilment.log
  *   payments, stock, fulfilments                     one row per aggregate
+ *   stock_movements                                  one row per event of a sku
  *   commands                                         what became of each client's command, in its
  * service's database timelines                                        all that happened to an
  * order, in foldlog_fulfilment */
@@ -23,6 +24,7 @@ extern const struct projection payment_commands_projection;
 extern const struct projection payments_projection;
 extern const struct projection product_commands_projection;
 extern const struct projection products_projection;
+extern const struct projection stock_movements_projection;
 extern const struct projection stock_projection;
 extern const struct projection timelines_projection;
 

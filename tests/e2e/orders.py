@@ -61,6 +61,20 @@ def out_of_stock(foldlog):
     return order_id, {lamp: 5, chair: 1}
 
 
+def movements(foldlog):
+    lamp = foldlog.product(5)
+    order_id = foldlog.order((lamp, 2))
+    foldlog.settled(order_id)
+    agrees(lambda: None if foldlog.stock(lamp)["committed"] == 2 else "not committed")
+    seen, path = [], f"/v1/inventory/{lamp}/movements?limit=2"
+    while path:
+        page = foldlog.done(foldlog.get(path)).json
+        seen += [(m["version"], m["kind"], m["quantity"], m.get("order_id")) for m in page["items"]]
+        path = page["next_cursor"] and f"/v1/inventory/{lamp}/movements?limit=2&cursor={page['next_cursor']}"
+    equal("every movement of a product's stock, newest first, in pages", seen,
+          [(3, "committed", 2, order_id), (2, "reserved", 2, order_id), (1, "received", 5, None)])
+
+
 def cancelled_in_the_middle(foldlog):
     lamp = foldlog.product(5)
     order_id = foldlog.order((lamp, 2), method="slow:800")
@@ -107,6 +121,7 @@ with System(sys.argv[1]) as foldlog:
     stories = [story(foldlog) for story in (happy, declined, out_of_stock, cancelled_in_the_middle,
                                             cancelled_after_confirmation)]
     shipped(foldlog)
+    movements(foldlog)
     counts = check_accounts(foldlog, [o for o, _ in stories], {s: n for _, skus in stories for s, n in skus.items()})
     equal("one confirmed, four cancelled", counts, {"confirmed": 1, "cancelled": 4})
 finish()

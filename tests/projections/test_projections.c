@@ -425,6 +425,37 @@ START_TEST(stock_moves_but_nothing_gets_lost)
 }
 END_TEST
 
+/* The row of this version of the one sku. */
+static const void *movement(const char *version)
+{
+    char found[32];
+    for (uint32_t i = 0; i < rows.top; i++) {
+        row_value_print(column("version"), row_table_at(&rows, i)->row, found, sizeof found);
+        if (row_table_at(&rows, i)->used && strcmp(found, version) == 0)
+            return row_table_at(&rows, i)->row;
+    }
+    ck_abort_msg("no movement %s", version);
+    return NULL;
+}
+
+START_TEST(every_movement_of_stock_has_a_row)
+{
+    char id[UUID_TEXT_LEN + 1];
+    uuid_format(order_a, id);
+    given(&stock_movements_projection);
+    STOCK(RECEIVED, received, .quantity = 10);
+    STOCK(ADJUSTED, adjusted, .quantity_change = -1, .reason = TEXT("broken"));
+    STOCK(RESERVED, reserved, .order_id = order_a, .quantity = 4);
+    row_says(movement("1"), "kind", "received");
+    row_says(movement("1"), "quantity", "10");
+    row_says(movement("2"), "kind", "adjusted");
+    row_says(movement("2"), "quantity", "-1");
+    row_says(movement("2"), "reason", "broken");
+    row_says(movement("3"), "kind", "reserved");
+    row_says(movement("3"), "order_id", id);
+}
+END_TEST
+
 START_TEST(a_fulfilment_shows_timer_and_trouble)
 {
     struct fulfilment_item items[3] = {{.sku = TEXT("a"), .quantity = 1}};
@@ -681,6 +712,7 @@ int main(void)
     tcase_add_test(t, a_payment_that_goes_wrong_says_why);
     tcase_add_test(t, a_declined_payment_is_declined);
     tcase_add_test(t, stock_moves_but_nothing_gets_lost);
+    tcase_add_test(t, every_movement_of_stock_has_a_row);
     tcase_add_test(t, a_fulfilment_shows_timer_and_trouble);
     tcase_add_test(t, a_version_left_out_is_a_gap);
     tcase_add_test(t, a_command_is_remembered_by_its_first_lasting_answer);
