@@ -18,19 +18,30 @@ static int verb_version(int argc, char **argv, const struct verb_options *option
     return EXIT_OK;
 }
 
+// clang-format off
 static const struct verb verbs[] = {
-    {"config", "show", "every setting, its value and where that came from", verb_config},
-    {"demo", "", "five orders to their ends, a read model rebuilt, the accounts compared",
-     verb_demo},
-    {"health", "", "asks /readyz of the process on this machine; for container health checks",
-     verb_health},
-    {"migrate", "", "makes databases, roles, tables and views; safe to repeat", verb_migrate},
-    {"projections", "list|digest|verify|rebuild|drop [NAME]",
-     "read models: where they stand; prove them; build them anew", verb_projections},
-    {"run", "", "runs the roles and services named by --roles and --services", verb_run},
-    {"topics", "check|apply", "what is wrong with the topics; makes the missing ones", verb_topics},
-    {"version", "", "the version of this binary", verb_version},
+    {"config", "show", "every setting, its value and where that came from", verb_config, false},
+    {"demo", "", "five orders to their ends, a read model rebuilt, the accounts compared", verb_demo, true},
+    {"doctor", "", "looks at all that Foldlog needs and says what is wrong", verb_doctor, false},
+    {"health", "", "asks /readyz of the process on this machine; for container health checks", verb_health, false},
+    {"migrate", "", "makes databases, roles, tables and views; safe to repeat", verb_migrate, false},
+    {"projections", "list|digest|verify|rebuild|drop [NAME]", "read models: where they stand; prove them; build them anew", verb_projections, true},
+    {"run", "", "runs the roles and services named by --roles and --services", verb_run, false},
+    {"sagas", "list [STATE]|show ORDER", "fulfilments: where they stand, and what they wait for", verb_sagas, true},
+    {"state", "SERVICE ID [--version N] [--at TIME]", "one aggregate, as the fold of its log", verb_state, true},
+    {"topics", "check|apply", "what is wrong with the topics; makes the missing ones", verb_topics, false},
+    {"trace", "ID", "all that belongs to an order, a command, an event or an HTTP trace", verb_trace, false},
+    {"version", "", "the version of this binary", verb_version, false},
 };
+// clang-format on
+
+static const struct verb *find_verb(const char *name)
+{
+    for (size_t i = 0; i < COUNT(verbs); i++)
+        if (strcmp(name, verbs[i].name) == 0)
+            return &verbs[i];
+    return NULL;
+}
 
 static int help(FILE *to, int code)
 {
@@ -99,19 +110,19 @@ int main(int argc, char **argv)
         return help(stderr, EXIT_USAGE);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
         return help(stdout, EXIT_OK);
+    const struct verb *verb = find_verb(argv[1]);
+    if (!verb) {
+        fprintf(stderr, "foldlog: there is no verb \"%s\"\n", argv[1]);
+        return help(stderr, EXIT_USAGE);
+    }
     int left = settings_read(argc - 2, argv + 2);
     if (left < 0)
         return EXIT_USAGE;
     left = take_options(left, argv + 2, &options);
-    for (int i = 0; i < left; i++)
-        if (strncmp(argv[2 + i], "--", 2) == 0 && strcmp(argv[1], "demo") != 0 &&
-            strcmp(argv[1], "projections") != 0) {
+    for (int i = 0; i < left && !verb->flags; i++)
+        if (strncmp(argv[2 + i], "--", 2) == 0) {
             fprintf(stderr, "foldlog: unknown flag %s\n", argv[2 + i]);
             return EXIT_USAGE;
         }
-    for (size_t i = 0; i < COUNT(verbs); i++)
-        if (strcmp(argv[1], verbs[i].name) == 0)
-            return verbs[i].run(left, argv + 2, &options);
-    fprintf(stderr, "foldlog: there is no verb \"%s\"\n", argv[1]);
-    return help(stderr, EXIT_USAGE);
+    return verb->run(left, argv + 2, &options);
 }

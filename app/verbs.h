@@ -28,15 +28,20 @@ struct verb {
     const char *arguments; /* for help */
     const char *help;
     int (*run)(int argc, char **argv, const struct verb_options *options);
+    bool flags; /* has flags of its own among its arguments */
 };
 
 int verb_config(int argc, char **argv, const struct verb_options *options);
 int verb_demo(int argc, char **argv, const struct verb_options *options);
+int verb_doctor(int argc, char **argv, const struct verb_options *options);
 int verb_health(int argc, char **argv, const struct verb_options *options);
 int verb_migrate(int argc, char **argv, const struct verb_options *options);
 int verb_projections(int argc, char **argv, const struct verb_options *options);
 int verb_run(int argc, char **argv, const struct verb_options *options);
+int verb_sagas(int argc, char **argv, const struct verb_options *options);
+int verb_state(int argc, char **argv, const struct verb_options *options);
 int verb_topics(int argc, char **argv, const struct verb_options *options);
+int verb_trace(int argc, char **argv, const struct verb_options *options);
 
 /* Says on stderr what went wrong and gives the exit code for it. */
 int verb_failed(const char *what, struct err e);

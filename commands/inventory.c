@@ -224,6 +224,17 @@ static void inventory_finish(void *state)
     reservations_finish(&stock->open);
 }
 
+static void inventory_show(const void *state, struct json_write *out)
+{
+    const struct inventory *stock = state;
+    json_write_number(out, "on_hand", stock->on_hand);
+    json_write_number(out, "reserved", stock->reserved);
+    json_write_number(out, "committed", stock->committed);
+    json_write_number(out, "received", stock->received);
+    json_write_number(out, "adjusted", stock->adjusted);
+    json_write_number(out, "open_reservations", stock->open.count);
+}
+
 const struct aggregate inventory_aggregate = {
     .service = "inventory",
     .commands = &inventory_commands,
@@ -232,4 +243,5 @@ const struct aggregate inventory_aggregate = {
     .decide = inventory_decide,
     .evolve = inventory_evolve,
     .finish = inventory_finish,
+    .show = inventory_show,
 };

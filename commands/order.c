@@ -353,6 +353,19 @@ static void order_evolve(void *state, const void *event)
     }
 }
 
+static void order_show(const void *state, struct json_write *out)
+{
+    static const char *const statuses[] = {
+        [ORDER_NONE] = "none",           [ORDER_PENDING] = "pending",
+        [ORDER_CONFIRMED] = "confirmed", [ORDER_CANCELLING] = "cancelling",
+        [ORDER_CANCELLED] = "cancelled", [ORDER_SHIPPED] = "shipped",
+        [ORDER_DELIVERED] = "delivered",
+    };
+    const struct order *order = state;
+    json_write_uuid(out, "customer_id", order->customer_id);
+    json_write_text(out, "status", text_of(statuses[order->status]));
+}
+
 const struct aggregate order_aggregate = {
     .service = "order",
     .commands = &order_commands,
@@ -361,4 +374,5 @@ const struct aggregate order_aggregate = {
     .decide = order_decide,
     .evolve = order_evolve,
     .finish = order_finish,
+    .show = order_show,
 };

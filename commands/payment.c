@@ -453,6 +453,38 @@ static void payment_evolve(void *state, const void *event)
     }
 }
 
+static void payment_show(const void *state, struct json_write *out)
+{
+    static const char *const stages[] = {
+        [PAYMENT_NONE] = "none",
+        [PAYMENT_AUTHORIZING] = "authorizing",
+        [PAYMENT_AUTHORIZE_UNKNOWN] = "authorize_unknown",
+        [PAYMENT_DECLINED] = "declined",
+        [PAYMENT_AUTHORIZED] = "authorized",
+        [PAYMENT_CAPTURING] = "capturing",
+        [PAYMENT_CAPTURE_FAILED] = "capture_failed",
+        [PAYMENT_CAPTURED] = "captured",
+        [PAYMENT_VOIDING] = "voiding",
+        [PAYMENT_VOID_FAILED] = "void_failed",
+        [PAYMENT_VOIDED] = "voided",
+        [PAYMENT_REFUNDING] = "refunding",
+        [PAYMENT_REFUND_FAILED] = "refund_failed",
+        [PAYMENT_REFUNDED] = "refunded",
+    };
+    const struct payment *payment = state;
+    json_write_uuid(out, "order_id", payment->order_id);
+    json_write_text(out, "stage", text_of(stages[payment->stage]));
+    json_write_begin(out, "amount", '{');
+    json_write_number(out, "amount", payment->amount);
+    json_write_text(out, "currency", common_currency_text((enum common_currency)payment->currency));
+    json_write_end(out, '}');
+    json_write_text(out, "provider_reference", reference_of(payment));
+    json_write_boolean(out, "release_pending", payment->release_pending);
+    json_write_boolean(out, "capture_unknown", payment->capture_unknown);
+    json_write_number(out, "voids_refused", payment->voids_refused);
+    json_write_number(out, "refunds_refused", payment->refunds_refused);
+}
+
 const struct aggregate payment_aggregate = {
     .service = "payment",
     .commands = &payment_commands,
@@ -461,4 +493,5 @@ const struct aggregate payment_aggregate = {
     .decide = payment_decide,
     .evolve = payment_evolve,
     .finish = payment_finish,
+    .show = payment_show,
 };

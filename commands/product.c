@@ -97,6 +97,17 @@ static void product_evolve(void *state, const void *event)
     }
 }
 
+static void product_show(const void *state, struct json_write *out)
+{
+    const struct product *product = state;
+    json_write_uuid(out, "merchant_id", product->merchant_id);
+    json_write_begin(out, "price", '{');
+    json_write_number(out, "amount", product->price.amount);
+    json_write_text(out, "currency", common_currency_text(product->price.currency));
+    json_write_end(out, '}');
+    json_write_text(out, "status", product_status_text(product->status));
+}
+
 const struct aggregate product_aggregate = {
     .service = "product",
     .commands = &product_commands,
@@ -104,4 +115,5 @@ const struct aggregate product_aggregate = {
     .state_size = sizeof(struct product),
     .decide = product_decide,
     .evolve = product_evolve,
+    .show = product_show,
 };

@@ -4,6 +4,7 @@
 #define CORE_AGGREGATE_H
 
 #include "core/draft.h"
+#include "core/json_write.h"
 
 /* What decide may know beside the state and the command. */
 struct context {
@@ -32,6 +33,9 @@ struct aggregate {
 
     /* Frees what evolve allocated; NULL when there is nothing. */
     void (*finish)(void *state);
+
+    /* For people: the state's properties, into an object the caller has begun. */
+    void (*show)(const void *state, struct json_write *out);
 };
 
 #endif

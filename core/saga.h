@@ -6,6 +6,7 @@
 
 #include "core/draft.h"
 #include "core/event.h"
+#include "core/json_write.h"
 
 enum saga_input_kind { SAGA_DECISION, SAGA_TIMER, SAGA_COMMAND };
 
@@ -41,6 +42,8 @@ struct saga {
     void (*react)(const void *state, const struct saga_input *input, struct draft *draft);
     void (*evolve)(void *state, const void *event);
     void (*finish)(void *state);
+    /* For people: the state's properties, into an object the caller has begun. */
+    void (*show)(const void *state, struct json_write *out);
 
     /* Microseconds at which the timer fires; INT64_MAX: none is set. */
     int64_t (*due)(const void *state);

@@ -400,5 +400,6 @@ const struct saga fulfilment_saga = {
     .react = fulfilment_react,
     .evolve = fulfilment_evolve,
     .finish = fulfilment_finish,
+    .show = fulfilment_show,
     .due = fulfilment_due,
 };

@@ -61,6 +61,7 @@ struct fulfilment {
 
 void fulfilment_evolve(void *state, const void *event);
 void fulfilment_finish(void *state);
+void fulfilment_show(const void *state, struct json_write *out);
 int64_t fulfilment_due(const void *state);
 /* With lines of its own: to be finished. */
 struct fulfilment fulfilment_copy(const struct fulfilment *state);

@@ -1,8 +1,9 @@
 """What a client is told: statuses, problems with pointers, positions, entity tags. usage: answers.py FOLDLOG"""
+import json
 import sys
 import uuid
 
-from system import System, check, equal, finish
+from system import System, agrees, check, equal, finish
 
 PROBLEM = "application/problem+json"
 
@@ -112,12 +113,41 @@ def lists(foldlog, sku):
     equal("which is a refusal", foldlog.get("/v1/orders?limit=101").status in (400, 422), True)
 
 
+def operators_verbs(foldlog, sku):
+    """What an operator sees of one order."""
+    order_id = foldlog.order((sku, 1))
+    foldlog.settled(order_id)
+    foldlog.happened(order_id, "fulfilment.completed.v1")
+    state = json.loads(foldlog.must("state", "order", order_id))
+    equal("state: the fold of the log", (state["version"], state["state"]["status"]), (2, "confirmed"))
+    first = json.loads(foldlog.must("state", "order", order_id, "--version", "1"))
+    equal("state at a version", first["state"]["status"], "pending")
+    early = foldlog.verb("state", "order", order_id, "--at", "2020-01-01T00:00:00Z")
+    equal("state before it began: not found", early.returncode, 3)
+    lines = [json.loads(line) for line in foldlog.must("trace", order_id, "--json").splitlines()]
+    told = {(e["type"], e["service"]) for e in foldlog.timeline(order_id)}
+    check("trace tells what the timeline tells", told <= {(e["type"], e["service"]) for e in lines}, told)
+    equal("in the order of time", [e["at"] for e in lines], sorted(e["at"] for e in lines))
+    command = lines[0]["command_id"]
+    check("a command's id finds its order", foldlog.must("trace", command, "--json").splitlines()[0]
+          == json.dumps(lines[0], separators=(",", ":")))
+    equal("what nobody knows is not found", foldlog.verb("trace", str(uuid.uuid4())).returncode, 3)
+    saga = agrees(lambda: None if json.loads(foldlog.must("sagas", "show", order_id))["state"] == "confirmed"
+                  else "not confirmed")
+    check("sagas show: confirmed", not saga, saga)
+    equal("sagas list: nothing is open", foldlog.must("sagas", "list", "attention"), "")
+    doctor = foldlog.verb("doctor")
+    equal("doctor: all is well", doctor.returncode, 0)
+    check("doctor says of each", "WRONG" not in doctor.stdout and "payment provider" in doctor.stdout, doctor.stdout)
+
+
 with System(sys.argv[1]) as foldlog:
     sku = foldlog.product(1000)
     routes(foldlog)
     bodies(foldlog, sku)
     discontinued(foldlog)
     read_your_writes(foldlog)
+    operators_verbs(foldlog, sku)
     entity_tags(foldlog, sku)
     lists(foldlog, sku)
     equal("/livez", foldlog.admin.call("GET", "/livez").status, 200)

@@ -1,0 +1,76 @@
+/* One feed over the logs, until every partition has been read up to where it ended at the start. */
+#include "app/log_scan.h"
+
+#include "app/house.h"
+#include "app/settings.h"
+#include "core/partition.h"
+
+enum { WAIT_MS = 100 };
+
+struct ends {
+    int64_t at[FEED_SOURCES_MAX][PARTITIONS_MAX];
+};
+
+struct err log_scan_open(struct log **ret_log)
+{
+    return log_open(
+        &(struct log_options){.brokers = setting_text(SETTING_KAFKA), .instance = "foldlog-verb"},
+        ret_log);
+}
+
+static struct err start(const struct log_scan *scan, struct feed *feed, struct ends *ends)
+{
+    int64_t first;
+    for (size_t s = 0; s < feed_sources_count(feed); s++) {
+        struct feed_source *source = feed_source(feed, s);
+        for (int p = 0; p < source->partitions; p++) {
+            TRY(feed_resume(feed, source, p, 0));
+            TRY(log_ends(source->topic, p, &first, &ends->at[s][p]));
+            if (scan->key.at && partition_of(scan->key, source->partitions) != p)
+                ends->at[s][p] = 0;
+            if (ends->at[s][p] == 0)
+                feed_stop(source, p);
+        }
+    }
+    return OK;
+}
+
+static bool all_read(struct feed *feed, const struct ends *ends)
+{
+    for (size_t s = 0; s < feed_sources_count(feed); s++) {
+        struct feed_source *source = feed_source(feed, s);
+        for (int p = 0; p < source->partitions; p++)
+            if (!source->stopped[p] && source->cursors[p].next < ends->at[s][p])
+                return false;
+    }
+    return true;
+}
+
+static struct err read_all(const struct log_scan *scan, struct feed *feed, const struct ends *ends)
+{
+    while (!all_read(feed, ends)) {
+        const struct feed_item *items;
+        size_t count;
+        bool moved;
+        TRY(feed_read(feed, &items, &count, &moved));
+        for (size_t i = 0; i < count; i++) {
+            TRY(items[i].err);
+            scan->take(scan->context, &items[i]);
+        }
+        if (!moved)
+            feed_wait(feed, WAIT_MS);
+    }
+    return OK;
+}
+
+struct err log_scan(const struct log_scan *scan)
+{
+    struct feed *feed;
+    struct ends ends = {0};
+    TRY(feed_open(scan->log, scan->services, NULL, &house_vocabularies, &feed));
+    struct err e = start(scan, feed, &ends);
+    if (e.code == ERR_OK)
+        e = read_all(scan, feed, &ends);
+    feed_close(feed);
+    return e;
+}

@@ -1,0 +1,22 @@
+/* Reads logs from their beginnings to their ends as of now, for verbs that look into them. */
+#ifndef APP_LOG_SCAN_H
+#define APP_LOG_SCAN_H
+
+#include "runtime/feed.h"
+
+struct log_scan {
+    struct log *log;
+    const char *const *services; /* NULL-terminated */
+    struct text key;             /* only the partitions this key lies in; .at NULL: all */
+    void (*take)(void *context, const struct feed_item *item); /* each valid decision, in order per
+                                                                  partition */
+    void *context;
+};
+
+/* Stops at the first record that cannot be read. Blocks while reading. */
+NODISCARD struct err log_scan(const struct log_scan *scan);
+
+/* The verbs' own log: opened for reading only. */
+NODISCARD struct err log_scan_open(struct log **ret_log);
+
+#endif
