@@ -2,7 +2,7 @@
 PACKAGES=(build-essential git cmake ninja-build pkg-config librdkafka-dev libpq-dev libmicrohttpd-dev
     libjansson-dev check libcurl4-openssl-dev uuid-dev libsodium-dev postgresql kcat python3
     python3-jsonschema json-schema-test-suite clang-format-14 clang-tidy-14 clang-14
-    libclang-rt-14-dev wrk jq curl)
+    libclang-rt-14-dev wrk jq curl python3-venv)
 
 missing_packages() {
     comm -23 <(printf '%s\n' "${PACKAGES[@]}" | sort) \
@@ -46,6 +46,20 @@ ensure_jars() {
         "-DoutputDirectory=$fresh/libs" >"$RUN/jars.log" 2>&1 ||
         { tail -n 20 "$RUN/jars.log" >&2; rm -rf "$fresh"; die "cannot fetch the Kafka jars, see $RUN/jars.log"; }
     mv -T "$fresh/libs" "$KAFKA_HOME/libs" 2>/dev/null || [ -d "$KAFKA_HOME/libs" ] # lost a race: fine
+    rm -rf "$fresh"
+}
+
+# What the examples and some tests import from PyPI, in a place of its own per list.
+ensure_python() {
+    local list=examples/requirements.txt venv fresh
+    venv=${KAFKA_HOME%/*}/python-$(sha256sum $list | cut -c 1-12)
+    export FOLDLOG_TEST_PYTHON=$venv/bin/python
+    [ ! -d "$venv" ] || return 0
+    say "fetching what $list names"
+    fresh=$(mktemp -d "${KAFKA_HOME%/*}/python.XXXXXX")
+    { /usr/bin/python3 -m venv "$fresh" && "$fresh/bin/python" -m pip install -q -r $list; } >"$RUN/python.log" 2>&1 ||
+        { tail -n 20 "$RUN/python.log" >&2; rm -rf "$fresh"; die "cannot install $list, see $RUN/python.log"; }
+    mv -T "$fresh" "$venv" 2>/dev/null || [ -d "$venv" ] # lost a race: fine
     rm -rf "$fresh"
 }
 
