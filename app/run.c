@@ -164,16 +164,32 @@ static struct err require_dev(void)
     return OK;
 }
 
+/* A gateway alone serves nothing itself. */
+static const struct service *const *served_here(void)
+{
+    static const struct service *const none[] = {NULL};
+    return setting_has(SETTING_ROLES, "api") ? aggregates : none;
+}
+
 static struct err start_api(void)
 {
     static const char dev_secret[] = "insecure-dev";
+    const struct api_peer peers[] = {{"product", setting_text(SETTING_PRODUCT_API)},
+                                     {"inventory", setting_text(SETTING_INVENTORY_API)},
+                                     {"order", setting_text(SETTING_ORDER_API)},
+                                     {"payment", setting_text(SETTING_PAYMENT_API)}};
+    static struct api_peer kept[COUNT(peers)];
+    memcpy(kept, peers, sizeof peers);
     const char *secret = setting_text(SETTING_SECRET);
     TRY(require_dev());
     return api_start(
         &(struct api_options){
             .log = kafka,
             .all = &house_services,
-            .services = aggregates,
+            .services = served_here(),
+            .peers = kept,
+            .peers_count = COUNT(kept),
+            .behind_gateway = !setting_has(SETTING_ROLES, "gateway"),
             .projections = projections,
             .projections_count = projections_count,
             .routes = routes_all(routes),

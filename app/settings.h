@@ -17,6 +17,10 @@
     X(ROLES,           "roles",             "gateway,api,commands,projections,saga,effects,publisher", TEXT,          \
                                                                             "what this process does")                 \
     X(SERVICES,        "services",          "product,order,payment,inventory", TEXT, "for which services")            \
+    X(PRODUCT_API,     "product-api",       "",                    TEXT,    "gateway: where product's routes are served, if not in this process") \
+    X(INVENTORY_API,   "inventory-api",     "",                    TEXT,    "the same for inventory")                 \
+    X(ORDER_API,       "order-api",         "",                    TEXT,    "the same for order")                     \
+    X(PAYMENT_API,     "payment-api",       "",                    TEXT,    "the same for payment")                   \
     X(INSTANCE,        "instance",          "",                    TEXT,    "name of this process: static group membership (default: host name and a free ordinal)") \
     X(PARTITIONS,      "partitions",        "4",                   NUMBER,  "partitions of each topic; never changed later") \
     X(REPLICATION,     "replication",       "3",                   NUMBER,  "replication factor of new topics (1 with --dev)") \

@@ -60,15 +60,8 @@ struct api_service *api_service_find(struct api *api, const char *name)
     return NULL;
 }
 
-static const char not_here[] = "This service is not served here.";
-
 static void start_command(struct api_call *call)
 {
-    call->service = api_service_find(call->api, call->route->service);
-    if (!call->service) {
-        answer_problem(call, PROBLEM_UNAVAILABLE, not_here);
-        return;
-    }
     if (!header_command(call) || !header_media_type(call))
         return;
     bool waits = call->positions_count && call->route->command->catalogue;
@@ -78,10 +71,6 @@ static void start_command(struct api_call *call)
 
 static void start_query(struct api_call *call)
 {
-    if (!api_service_find(call->api, call->route->service)) {
-        answer_problem(call, PROBLEM_UNAVAILABLE, not_here);
-        return;
-    }
     atomic_fetch_add(&call->api->queries, 1);
     if (!pool_submit(call->api, call))
         answer_problem(call, PROBLEM_OVERLOADED, "Too many requests wait for the read models.");
@@ -90,6 +79,12 @@ static void start_query(struct api_call *call)
 /* Everybody is the developer, until there are identities. */
 static bool authenticate(struct api_call *call)
 {
+    if (call->api->options.behind_gateway) {
+        if (gateway_believe(call))
+            return true;
+        answer_problem(call, PROBLEM_UNAUTHENTICATED, "This port serves gateways only.");
+        return false;
+    }
     call->actor = call->api->options.developer;
     if (call->route->roles == 0 || (call->actor.roles & call->route->roles))
         return true;
@@ -120,7 +115,13 @@ static void handle(void *context, struct http_request *http)
     }
     if (!authenticate(call) || !header_common(call))
         return;
-    if (call->route->command)
+    call->service = api_service_find(api, call->route->service);
+    const char *peer = gateway_peer(api, call->route->service);
+    if (!call->service && peer)
+        gateway_forward(call, peer);
+    else if (!call->service)
+        answer_problem(call, PROBLEM_UNAVAILABLE, "This service is not served here.");
+    else if (call->route->command)
         start_command(call);
     else
         start_query(call);
@@ -170,6 +171,7 @@ static struct err start(struct api *api)
     TRY(open_caches(api));
     TRY(loop_start(api));
     TRY(pool_start(api));
+    TRY(gateway_open(api));
     return http_server_start(&(struct http_server_options){.address = o->address,
                                                            .port = o->port,
                                                            .threads = o->threads,
@@ -208,6 +210,7 @@ void api_stop(struct api *api)
         report(REPORT_WARN, "requests_cut_short", NULL);
     pool_stop(api->pool); /* what stood in its queue goes on to the loop */
     loop_stop(api->loop); /* answers all that still waits */
+    relay_close(api->relay);
     if (api->http && http_server_drain(api->http, API_DRAIN_MS).code != ERR_OK)
         abort(); /* a request was lost by us: see http_server_stop */
     http_server_stop(api->http);

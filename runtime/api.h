@@ -25,6 +25,12 @@ enum {
     API_DRAIN_MS = 3000,         /* for requests under way at the stop; then 202 or 503 */
 };
 
+/* Another process that serves this service's routes. */
+struct api_peer {
+    const char *service;
+    const char *url; /* http://host:port; empty: none */
+};
+
 struct api_options {
     struct log *log;
     const struct service_list *all;        /* every service of the house: for their words */
@@ -32,8 +38,11 @@ struct api_options {
     const struct projection *const *projections; /* every read model: its service and sources */
     size_t projections_count;
     struct route_list routes; /* must live as long as the api */
-    const char *pg;     /* conninfo of the server; each service has a database of its own on it */
-    struct text secret; /* key of the request fingerprints; the same in every process */
+    const char *pg; /* conninfo of the server; each service has a database of its own on it */
+    const struct api_peer *peers; /* whom requests for services not served here are handed on to */
+    size_t peers_count;
+    bool behind_gateway;    /* believe only principals signed by one, with the same secret */
+    struct text secret;     /* key of the request fingerprints; the same in every process */
     struct actor developer; /* who everybody is, until there are identities (--insecure-dev) */
     const char *address;    /* numeric */
     int port;

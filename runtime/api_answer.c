@@ -223,7 +223,7 @@ static bool is_unreserved(char c)
            c == '.' || c == '_' || c == '~';
 }
 
-static size_t put_encoded(char *out, size_t used, size_t size, struct text text)
+size_t answer_put_encoded(char *out, size_t used, size_t size, struct text text)
 {
     if (used >= size)
         return used;
@@ -247,15 +247,15 @@ static bool next_link(const struct api_call *call, struct text cursor, char out[
         const struct http_field *f = &http->parameters[i];
         if (text_is(f->name, "cursor"))
             continue;
-        used = put_encoded(out, used, LINK_BYTES, f->name);
+        used = answer_put_encoded(out, used, LINK_BYTES, f->name);
         used += (size_t)snprintf(out + used, LINK_BYTES - used, "=");
-        used = put_encoded(out, used, LINK_BYTES, f->value);
+        used = answer_put_encoded(out, used, LINK_BYTES, f->value);
         used += (size_t)snprintf(out + used, LINK_BYTES - used, "&");
     }
     if (used + 8 > LINK_BYTES)
         return false;
     used += (size_t)snprintf(out + used, LINK_BYTES - used, "cursor=");
-    used = put_encoded(out, used, LINK_BYTES, cursor);
+    used = answer_put_encoded(out, used, LINK_BYTES, cursor);
     if (used + 16 > LINK_BYTES)
         return false;
     snprintf(out + used, LINK_BYTES - used, ">; rel=\"next\"");

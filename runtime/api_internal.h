@@ -8,6 +8,7 @@
 #include "runtime/api.h"
 #include "runtime/http_server.h"
 #include "runtime/query.h"
+#include "runtime/relay.h"
 
 enum {
     API_SERVICES_MAX = 16,
@@ -79,6 +80,7 @@ struct api {
     struct api_loop *loop;
     struct api_pool *pool;
     struct http_server *http;
+    struct relay *relay;
     _Atomic uint64_t commands, decided, replayed, undecided, overloaded, append_failed, queries,
         hits, misses, refused;
     _Atomic uint64_t voids;
@@ -114,6 +116,8 @@ void answer_decision(struct api_call *call, const struct decision *decision);
 /* 202: it is durable and will be decided. */
 void answer_accepted(struct api_call *call);
 void answer_query(struct api_call *call, const struct inquiry *inquiry, struct text body);
+/* Percent-encodes into out from `used` on; returns the new length, at most size - 1. */
+size_t answer_put_encoded(char *out, size_t used, size_t size, struct text text);
 /* What the server refuses by itself. */
 void answer_refused_request(void *context, int status, const char *detail,
                             struct http_answer *answer);
@@ -132,6 +136,16 @@ void command_with_reader(struct api_call *call, struct api_reader *reader);
 /* Have the read models that the call asks reached its positions? PROBLEM_NONE; or why not: with
  * *ret_wait they may yet. */
 enum problem positions_reached(struct api_call *call, struct api_reader *reader, bool *ret_wait);
+
+/* ---- api_gateway.c: what is served by other processes ---- */
+
+NODISCARD struct err gateway_open(struct api *api);
+/* Where this service is served; NULL: nowhere that is known. */
+const char *gateway_peer(const struct api *api, const char *service);
+/* Hands the call on; it is answered later. */
+void gateway_forward(struct api_call *call, const char *peer);
+/* Sets the actor that a gateway has vouched for; false: nobody has. */
+bool gateway_believe(struct api_call *call);
 
 /* ---- api_loop.c: the one thread that appends, reads the answers and follows the sources of the
  * caches ---- */

@@ -1,0 +1,111 @@
+"""One Foldlog in four processes, as containers would run it: a gateway, two groups of services, a saga.
+usage: split.py FOLDLOG"""
+import http.client
+import subprocess
+import sys
+import time
+
+from system import Client, System, check, equal, finish, free_port, wait_until
+
+SERVICES = {"product": "catalogue", "inventory": "catalogue", "order": "sales", "payment": "sales"}
+
+
+class Split(System):
+    """The process of System is the gateway; the others are started before it."""
+
+    ROLES = {
+        "catalogue": ["--roles=api,commands,projections,publisher", "--services=product,inventory"],
+        "sales": ["--roles=api,commands,projections,effects,publisher", "--services=order,payment"],
+        "saga": ["--roles=saga,projections,publisher", "--services="],
+    }
+
+    def __init__(self, binary):
+        super().__init__(binary)
+        self.ports = {name: (free_port(), free_port()) for name in self.ROLES}
+        self.others = {}
+        for service, name in SERVICES.items():
+            self.environment[f"FOLDLOG_{service.upper()}_API"] = f"http://127.0.0.1:{self.ports[name][0]}"
+
+    def start_other(self, name):
+        port, admin = self.ports[name]
+        environment = self.environment | {"FOLDLOG_PORT": str(port), "FOLDLOG_ADMIN_PORT": str(admin),
+                                          "FOLDLOG_INSTANCE": f"{self.name}-{name}"}
+        with open(f"{self.name}-{name}.log", "a") as log:
+            self.others[name] = subprocess.Popen([self.binary, "run", "--insecure-dev", *self.ROLES[name]],
+                                                 env=environment, stdout=log, stderr=log)
+
+    def other_ready(self, name):
+        if self.others[name].poll() is not None:
+            raise SystemExit(f"FAIL  {name} ended with {self.others[name].returncode}, see {self.name}-{name}.log")
+        try:
+            return Client(self.ports[name][1]).call("GET", "/readyz").status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def start(self):
+        for name in self.ROLES:
+            self.start_other(name)
+        for name in self.ROLES:
+            wait_until(f"{name} ready", lambda n=name: self.other_ready(n), 60)
+        self.environment["FOLDLOG_ROLES"] = "gateway"
+        super().start()
+
+    def __exit__(self, kind, value, trace):
+        super().__exit__(kind, value, trace)
+        for name, process in self.others.items():
+            process.terminate()
+        for name, process in self.others.items():
+            code = process.wait(20)
+            check(f"{name}: SIGTERM ends it with 0", code == 0 or kind, code)
+
+
+def through_the_gateway(foldlog):
+    lamp = foldlog.product(5, 4900)
+    body, key = foldlog.order_body((lamp, 2)), foldlog.key()
+    made = foldlog.done(foldlog.post("/v1/orders", body, key))
+    equal("an order through the gateway is created", made.status, 201)
+    equal("Location names it", made.headers.get("location"), f"/v1/orders/{made['id']}")
+    check("with position and tag", made.headers.get("foldlog-position") and made.headers.get("etag"), made.headers)
+    again = foldlog.post("/v1/orders", body, key)
+    equal("a repeat gets the same answer", (again.status, again.raw, again.headers.get("idempotent-replayed")),
+          (201, made.raw, "true"))
+    equal("and ends confirmed", foldlog.settled(made["id"])["status"], "confirmed")
+    equal("stock tells the same", foldlog.stock(lamp)["committed"], 2)
+    check("its timeline is whole", foldlog.happened(made["id"], "fulfilment.completed.v1"))
+    page = foldlog.done(foldlog.get(f"/v1/products?q={lamp}&limit=1"))
+    equal("parameters are handed on", [p["sku"] for p in page["items"]], [lamp])
+    wrong = foldlog.post("/v1/orders", foldlog.order_body((lamp, 0)))
+    equal("problems come back as they are", (wrong.status, wrong.pointers()), (422, ["/items/0/quantity"]))
+    later = foldlog.post("/v1/orders", body, Prefer="respond-async")
+    equal("Prefer is handed on", (later.status, later.headers.get("preference-applied")), (202, "respond-async"))
+    seen = foldlog.get(f"/v1/products/{lamp}", Foldlog_Min_Position=made.headers["foldlog-position"])
+    equal("so is a position", seen.status, 200)
+    return lamp
+
+
+def services_believe_gateways_only(foldlog, lamp):
+    direct = Client(foldlog.ports["catalogue"][0])
+    equal("a service's port without a principal: 401", direct.call("GET", f"/v1/products/{lamp}").status, 401)
+    forged = f"{int(time.time()) + 20}.15.00000000-0000-4000-8000-000000000001.{'0' * 64}"
+    equal("with a forged one: 401",
+          direct.call("GET", f"/v1/products/{lamp}", headers={"Foldlog-Principal": forged}).status, 401)
+
+
+def a_service_that_is_away(foldlog, lamp):
+    foldlog.others["catalogue"].kill()
+    foldlog.others["catalogue"].wait()
+    away = foldlog.get(f"/v1/products/{lamp}")
+    equal("what is away: 503 and when to come back", (away.status, away.code(), bool(away.headers.get("retry-after"))),
+          (503, "unavailable", True))
+    order = foldlog.done(foldlog.post("/v1/orders", foldlog.order_body((lamp, 1))))
+    equal("orders are still taken", order.status, 201)
+    foldlog.start_other("catalogue")
+    wait_until("catalogue ready", lambda: foldlog.other_ready("catalogue"), 60)
+    equal("and made when it is back", foldlog.settled(order["id"], 60)["status"], "confirmed")
+
+
+with Split(sys.argv[1]) as foldlog:
+    lamp = through_the_gateway(foldlog)
+    services_believe_gateways_only(foldlog, lamp)
+    a_service_that_is_away(foldlog, lamp)
+finish()
