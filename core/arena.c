@@ -2,11 +2,12 @@
 
 void *arena_alloc(struct arena *arena, size_t size)
 {
+    size_t start = (arena->used + 15) & ~(size_t)15; /* who writes bytes may end anywhere */
     size_t rounded = (size + 15) & ~(size_t)15;
-    if (rounded < size || rounded > arena->size - arena->used)
+    if (rounded < size || start > arena->size || rounded > arena->size - start)
         return NULL;
-    void *p = arena->base + arena->used;
-    arena->used += rounded;
+    void *p = arena->base + start;
+    arena->used = start + rounded;
     return memset(p, 0, size);
 }
 
