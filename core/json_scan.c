@@ -7,7 +7,7 @@ struct json_key {
     struct text name;
 };
 
-void json_scan_space(struct json_scan *scan)
+void json_scan_spaces(struct json_scan *scan)
 {
     const char *p = scan->at;
     while (p < scan->end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))

@@ -48,7 +48,9 @@ struct json_shape {
     int64_t min, max;  /* integer: value; string: code points; array: items */
     const struct json_shape *item;
     const struct json_field *fields;
-    const struct text *names;      /* enum: wire text of value i + 1 */
+    const struct text *names; /* enum: wire text of value i + 1 */
+    const uint16_t *slots;    /* enum: values by json_name_hash, 0 where none */
+    uint16_t slots_mask;
     const struct json_atom *atoms; /* string: pattern */
 };
 
@@ -79,6 +81,15 @@ struct json_out {
     size_t used;
     size_t size;
 };
+
+/* FNV-1a. schemac fills an enum's slots by it: open addressing, at most half full. */
+static inline uint32_t json_name_hash(const char *name, size_t len)
+{
+    uint32_t hash = 2166136261;
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ (unsigned char)name[i]) * 16777619;
+    return hash ^ hash >> 16;
+}
 
 enum json_privacy { JSON_WHOLE, JSON_REDACTED }; /* redacted: personal data left out, for logs */
 
