@@ -42,14 +42,15 @@ static void encode_integer(struct json_out *out, int64_t value)
 static void put_escape(struct json_out *out, unsigned char c)
 {
     static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
-    const char *known = c ? strchr(from, c) : NULL;
+    const char *known = strchr(from, c);
     if (known)
         put(out, (char[]){'\\', to[known - from]}, 2);
     else
         put(out, (char[]){'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]}, 6);
 }
 
-/* Counts the characters on the way; false on bytes that are not UTF-8. */
+/* Counts the characters on the way; false on bytes that are not UTF-8, and on U+0000, which
+ * neither the decoder nor PostgreSQL would take. */
 static bool put_string(struct json_out *out, struct text text, size_t *points)
 {
     const char *p = text.at, *end = text.at + text.len;
@@ -62,7 +63,7 @@ static bool put_string(struct json_out *out, struct text text, size_t *points)
         if ((p = plain) == end)
             break;
         unsigned n = json_utf8_length(p, end);
-        if (n == 0)
+        if (n == 0 || *p == 0)
             return false;
         if (n == 1)
             put_escape(out, (unsigned char)*p);
@@ -80,7 +81,8 @@ static bool encode_string(struct encoder *e, const struct json_shape *shape, str
 {
     size_t points;
     if (!put_string(e->out, text, &points))
-        return encode_fault(e, place, (struct json_verdict){"type", "is not valid UTF-8", 0});
+        return encode_fault(
+            e, place, (struct json_verdict){"type", "is not valid UTF-8, or holds U+0000", 0});
     struct json_verdict verdict = json_check_string(shape, text, points);
     return !verdict.keyword || encode_fault(e, place, verdict);
 }

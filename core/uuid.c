@@ -34,7 +34,7 @@ bool uuid_read(struct text text, struct uuid *ret_id)
     const char *c = text.at;
     for (int i = 0; i < 16; i++, c += 2) {
         c += i == 4 || i == 6 || i == 8 || i == 10;
-        uint8_t high = digits[(uint8_t)c[0]], low = digits[(uint8_t)c[1]];
+        unsigned high = digits[(uint8_t)c[0]], low = digits[(uint8_t)c[1]];
         wrong |= !high || !low;
         id.bytes[i] = (uint8_t)((high - 1) << 4 | (low - 1));
     }
