@@ -71,8 +71,9 @@ START_TEST(instants_come_back)
     int64_t back, day = 86400000000;
     for (int64_t at = -200 * 365 * day; at < 300 * 365 * day; at += day + 123456789) {
         json_format_write_instant(text, at);
-        ck_assert(json_format_read_instant((struct text){text, sizeof text}, &back));
-        ck_assert_int_eq(back, at);
+        bool read = json_format_read_instant((struct text){text, sizeof text}, &back);
+        if (!read || back != at) /* ck_assert is too slow for each */
+            ck_abort_msg("%.*s is not %lld", JSON_INSTANT_LEN, text, (long long)at);
     }
     json_format_write_instant(text, JSON_INSTANT_MIN);
     ck_assert_mem_eq(text, "0000-01-01T00:00:00.000000Z", sizeof text);
