@@ -69,6 +69,7 @@ START_TEST(each_case_is_taken_or_refused_for_its_reason)
         ck_assert_msg(scan.problem && strcmp(scan.problem, c->why) == 0, "%.100s: %s, not: %s",
                       c->bytes, scan.problem ? scan.problem : "taken", c->why);
     ck_assert(scan.at >= scan.start && scan.at <= scan.end);
+    ck_assert(!c->good || arena.used == 0); /* nothing is kept of what is stepped over */
     forget(text);
 }
 END_TEST
@@ -121,6 +122,20 @@ START_TEST(jansson_thinks_the_same)
 }
 END_TEST
 
+/* Every byte at every place of the words in which strings are scanned. */
+START_TEST(plain_text_ends_at_the_first_other_byte)
+{
+    for (int byte = 0; byte < 256; byte++)
+        for (size_t at = 0; at < 20; at++) {
+            char text[] = "abcdefghijklmnopqrst";
+            text[at] = (char)byte;
+            bool plain = byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+            const char *end = plain ? text + 20 : text + at;
+            ck_assert_msg(json_plain_end(text, text + 20) == end, "byte %d at %zu", byte, at);
+        }
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {each_case_is_taken_or_refused_for_its_reason,
@@ -131,6 +146,7 @@ int main(void)
     _Static_assert(COUNT(cases) >= 200, "the corpus shrank");
     for (size_t i = 0; i < COUNT(tests); i++)
         tcase_add_loop_test(tcase, tests[i], 0, (int)COUNT(cases));
+    tcase_add_test(tcase, plain_text_ends_at_the_first_other_byte);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_set_fork_status(runner, CK_NOFORK);
