@@ -17,7 +17,7 @@ static size_t add_name(char *to, size_t used, size_t size, const struct json_pla
         char c = place->name[i];
         if (c == '~' || c == '/')
             used = add_byte(to, used, size, '~');
-        used = add_byte(to, used, size, c == '~' ? '0' : c == '/' ? '1' : c);
+        used = add_byte(to, used, size, (char)(c == '~' ? '0' : c == '/' ? '1' : c));
     }
     return used;
 }

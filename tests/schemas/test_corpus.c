@@ -136,6 +136,17 @@ START_TEST(plain_text_ends_at_the_first_other_byte)
 }
 END_TEST
 
+START_TEST(a_character_ends_within_the_text)
+{
+    static const char *const characters[] = {"\x7F", "\xC2\x80", "\xE2\x82\xAC",
+                                             "\xF0\x9F\x98\x80"};
+    for (unsigned i = 0; i < COUNT(characters); i++)
+        for (unsigned len = 0; len <= i + 1; len++)
+            ck_assert_uint_eq(json_utf8_length(characters[i], characters[i] + len),
+                              len == i + 1 ? len : 0);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {each_case_is_taken_or_refused_for_its_reason,
@@ -147,6 +158,7 @@ int main(void)
     for (size_t i = 0; i < COUNT(tests); i++)
         tcase_add_loop_test(tcase, tests[i], 0, (int)COUNT(cases));
     tcase_add_test(tcase, plain_text_ends_at_the_first_other_byte);
+    tcase_add_test(tcase, a_character_ends_within_the_text);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_set_fork_status(runner, CK_NOFORK);

@@ -41,7 +41,7 @@ struct pointer below(const char *pointer, const char *name)
     for (; *name && used + 3 < sizeof p.text; name++) {
         if (*name == '~' || *name == '/')
             p.text[used++] = '~';
-        p.text[used++] = *name == '~' ? '0' : *name == '/' ? '1' : *name;
+        p.text[used++] = (char)(*name == '~' ? '0' : *name == '/' ? '1' : *name);
     }
     if (*name)
         refuse(pointer, "is nested too deeply");
