@@ -8,7 +8,7 @@ trap 'rm -rf "$work"' EXIT
 mkdir "$work/seeds" "$work/found"
 "$seeds" "$name" "$work/seeds"
 if ! "$target" -max_total_time="${FOLDLOG_FUZZ_SECONDS:-20}" -max_len=4096 -timeout=10 -print_final_stats=1 \
-    -artifact_prefix="$work/broke-" "$work/found" "$work/seeds" >"$work/log" 2>&1; then
+    -dict="$(dirname "$0")/json.dict" -artifact_prefix="$work/broke-" "$work/found" "$work/seeds" >"$work/log" 2>&1; then
     tail -n 60 "$work/log"
     for input in "$work"/broke-*; do
         echo "input, in base64:"

@@ -24,7 +24,7 @@ static void seed_codec(void)
     static const char *const texts[] = {
         "{\"id\":\"" ID "\",\"at\":\"2026-11-22T04:49:27.5+01:00\",\"size\":\"x-large\",\"lines\":"
         "[{\"sku\":\"TEA-1\",\"quantity\":2}],\"big\":-7,\"int\":7,\"note\":"
-        "\"h\\u00e9\\ud83d\\ude00\","
+        "\"h\\u00e9\\ud83d\\ude00\\u0001\\n\\\"\","
         "\"gift\":true,\"contact\":{\"email\":\"a@b\",\"language\":\"en\"},\"secret\":\"s\"}",
         "{\"flags\":[true,false],\"grid\":[[1,2],[3]]}",
         "{\"what\":\"x\",\"when\":\"1969-12-31T23:59:59.999999Z\",\"u\":[1,{\"v\":null}]}",
