@@ -93,8 +93,11 @@ static inline uint32_t json_name_hash(const char *name, size_t len)
 
 enum json_privacy { JSON_WHOLE, JSON_REDACTED }; /* redacted: personal data left out, for logs */
 
+/* Into *value, shape->size bytes. Text in it points into `json` or the arena: both must outlive it.
+ * False: the report says why, in the order of the input, and *value is partly filled. */
 bool json_decode(const struct json_shape *shape, struct text json, struct arena *arena, void *value,
                  struct json_report *report);
+/* Appends to out. False: the report has the first fault, and what was appended is worth nothing. */
 bool json_encode(const struct json_shape *shape, const void *value, enum json_privacy privacy,
                  struct json_out *out, struct json_report *report);
 /* Reports that no message has this type; returns false. */
