@@ -25,7 +25,7 @@ link_schemac() {
     # shellcheck disable=SC2086
     "$compiler" "${compiler_parts[@]/#/objects/tree_tools_schemac_}" -o schemac $schemac_libs
 }
-link_tests() {
+link_codec() {
     local core=("${codec[@]/#/objects/tree_core_}")
     for test in "${tests[@]}"; do
         # shellcheck disable=SC2086
@@ -70,7 +70,7 @@ plant() { # FILE SED
     else
         local kind=codec
         [[ $file != tools/* ]] || kind=schemac
-        if ! rebuild "$file" || ! { [ $kind = codec ] && link_tests || link_schemac; }; then
+        if ! rebuild "$file" || ! "link_$kind"; then
             echo "does not build: $file $2"
             survived=$((survived + 1))
         elif suite=$(noticed_by $kind); then
@@ -90,7 +90,7 @@ link_schemac && generate || exit 1
 for part in "${codec[@]}"; do compile "tree/core/$part" || exit 1; done
 for part in generated/schemas/*.c; do compile "${part%.c}" || exit 1; done
 for test in "${tests[@]}"; do compile "tree/tests/schemas/$test" || exit 1; done
-link_tests || exit 1
+link_codec || exit 1
 for kind in codec schemac; do
     ! suite=$(noticed_by $kind) || { echo "$suite fails without any bug planted"; cat said; exit 1; }
 done
