@@ -70,7 +70,7 @@ def main():
             if done.returncode == 0:
                 tally["written"] += 1
                 written.append(folder)
-            elif done.returncode == 1 and done.stderr.startswith(path + ":/$defs") and done.stderr.count("\n") == 1:
+            elif done.returncode == 1 and done.stderr.startswith(path + ":/") and done.stderr.count("\n") == 1:
                 tally["refused"] += 1
                 reasons[done.stderr.split(": ", 1)[1].strip()] += 1
             else:
