@@ -163,9 +163,7 @@ def bench_orders():
 
 
 def bench_codec():
-    text = subprocess.run([f"{BUILD}/bench/bench_codec"], check=True, capture_output=True, text=True).stdout
-    sys.stderr.write(text)
-    return []
+    return run_json(f"{BUILD}/bench/bench_codec")["measures"]
 
 
 BENCHES = {"orders": bench_orders, "commands": bench_commands, "codec": bench_codec}

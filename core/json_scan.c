@@ -7,7 +7,7 @@ struct json_key {
     struct text name;
 };
 
-void json_scan_space(struct json_scan *scan)
+void json_scan_spaces(struct json_scan *scan)
 {
     const char *p = scan->at;
     while (p < scan->end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
@@ -17,36 +17,34 @@ void json_scan_space(struct json_scan *scan)
 
 /* ---- strings ---------------------------------------------------------- */
 
-static bool is_continuation(unsigned char c)
-{
-    return (c & 0xC0) == 0x80;
-}
+/* RFC 3629, section 4: what may follow each first byte. Overlong forms, surrogates and what lies
+ * above U+10FFFF are in no row. */
+static const struct {
+    uint8_t first, last; /* of the first byte */
+    uint8_t low, high;   /* of the second */
+    uint8_t length;
+} sequences[] = {
+    {0x00, 0x7F, 0x00, 0x00, 1}, {0xC2, 0xDF, 0x80, 0xBF, 2}, {0xE0, 0xE0, 0xA0, 0xBF, 3},
+    {0xE1, 0xEC, 0x80, 0xBF, 3}, {0xED, 0xED, 0x80, 0x9F, 3}, {0xEE, 0xEF, 0x80, 0xBF, 3},
+    {0xF0, 0xF0, 0x90, 0xBF, 4}, {0xF1, 0xF3, 0x80, 0xBF, 4}, {0xF4, 0xF4, 0x80, 0x8F, 4}};
 
 unsigned json_utf8_length(const char *p, const char *end)
 {
-    const unsigned char *u = (const unsigned char *)p;
-    size_t left = (size_t)(end - p);
-    if (left < 1)
+    const uint8_t *u = (const uint8_t *)p;
+    size_t row = 0;
+    if (p == end)
         return 0;
-    if (u[0] < 0x80)
-        return 1;
-    if (u[0] >= 0xC2 && u[0] <= 0xDF)
-        return left >= 2 && is_continuation(u[1]) ? 2 : 0;
-    if (left < 3 || !is_continuation(u[1]) || !is_continuation(u[2]))
+    while (row < COUNT(sequences) && u[0] > sequences[row].last)
+        row++;
+    if (row == COUNT(sequences) || u[0] < sequences[row].first || end - p < sequences[row].length)
         return 0;
-    if (u[0] == 0xE0)
-        return u[1] >= 0xA0 ? 3 : 0; /* overlong below U+0800 */
-    if (u[0] == 0xED)
-        return u[1] <= 0x9F ? 3 : 0; /* surrogates */
-    if (u[0] >= 0xE1 && u[0] <= 0xEF)
-        return 3;
-    if (left < 4 || !is_continuation(u[3]))
+    unsigned length = sequences[row].length;
+    if (length > 1 && (u[1] < sequences[row].low || u[1] > sequences[row].high))
         return 0;
-    if (u[0] == 0xF0)
-        return u[1] >= 0x90 ? 4 : 0; /* overlong below U+10000 */
-    if (u[0] == 0xF4)
-        return u[1] <= 0x8F ? 4 : 0; /* above U+10FFFF */
-    return u[0] >= 0xF1 && u[0] <= 0xF3 ? 4 : 0;
+    for (unsigned i = 2; i < length; i++)
+        if ((u[i] & 0xC0) != 0x80)
+            return 0;
+    return length;
 }
 
 /* High bit set in each byte of word that is '"', '\\', a control or not ASCII.

@@ -33,7 +33,7 @@ struct json_keys {
 
 enum json_step { JSON_STEP_ITEM, JSON_STEP_END, JSON_STEP_BAD };
 
-void json_scan_space(struct json_scan *scan);
+void json_scan_spaces(struct json_scan *scan);
 bool json_scan_string(struct json_scan *scan, struct text *text, size_t *code_points);
 bool json_scan_number(struct json_scan *scan, struct json_number *number);
 bool json_scan_word(struct json_scan *scan, const char *word);
@@ -55,6 +55,13 @@ static inline bool json_fail(struct json_scan *scan, const char *problem)
 {
     scan->problem = problem;
     return false;
+}
+
+/* Mostly there is no space to step over. */
+static inline void json_scan_space(struct json_scan *scan)
+{
+    if (scan->at < scan->end && (unsigned char)*scan->at <= ' ')
+        json_scan_spaces(scan);
 }
 
 static inline int json_peek(const struct json_scan *scan)

@@ -48,7 +48,9 @@ struct json_shape {
     int64_t min, max;  /* integer: value; string: code points; array: items */
     const struct json_shape *item;
     const struct json_field *fields;
-    const struct text *names;      /* enum: wire text of value i + 1 */
+    const struct text *names; /* enum: wire text of value i + 1 */
+    const uint16_t *slots;    /* enum: values by json_name_hash, 0 where none */
+    uint16_t slots_mask;
     const struct json_atom *atoms; /* string: pattern */
 };
 
@@ -80,10 +82,22 @@ struct json_out {
     size_t size;
 };
 
+/* FNV-1a. schemac fills an enum's slots by it: open addressing, at most half full. */
+static inline uint32_t json_name_hash(const char *name, size_t len)
+{
+    uint32_t hash = 2166136261;
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ (unsigned char)name[i]) * 16777619;
+    return hash ^ hash >> 16;
+}
+
 enum json_privacy { JSON_WHOLE, JSON_REDACTED }; /* redacted: personal data left out, for logs */
 
+/* Into *value, shape->size bytes. Text in it points into `json` or the arena: both must outlive it.
+ * False: the report says why, in the order of the input, and *value is partly filled. */
 bool json_decode(const struct json_shape *shape, struct text json, struct arena *arena, void *value,
                  struct json_report *report);
+/* Appends to out. False: the report has the first fault, and what was appended is worth nothing. */
 bool json_encode(const struct json_shape *shape, const void *value, enum json_privacy privacy,
                  struct json_out *out, struct json_report *report);
 /* Reports that no message has this type; returns false. */

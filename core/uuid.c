@@ -18,29 +18,28 @@ void uuid_format(struct uuid id, char out[UUID_TEXT_LEN + 1])
     *o = '\0';
 }
 
-static int nibble(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+/* One more than the digit's value; 0 where the character is no hexadecimal digit. */
+static const uint8_t digits[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16};
 
 bool uuid_read(struct text text, struct uuid *ret_id)
 {
     struct uuid id;
-    if (text.len != UUID_TEXT_LEN)
+    bool wrong = false;
+    if (text.len != UUID_TEXT_LEN || text.at[8] != '-' || text.at[13] != '-' ||
+        text.at[18] != '-' || text.at[23] != '-')
         return false;
     const char *c = text.at;
-    for (int i = 0; i < 16; i++) {
-        if ((i == 4 || i == 6 || i == 8 || i == 10) && *c++ != '-')
-            return false;
-        int high = nibble(*c++);
-        int low = nibble(*c++);
-        if (high < 0 || low < 0)
-            return false;
-        id.bytes[i] = (uint8_t)(high << 4 | low);
+    for (int i = 0; i < 16; i++, c += 2) {
+        c += i == 4 || i == 6 || i == 8 || i == 10;
+        unsigned high = digits[(uint8_t)c[0]], low = digits[(uint8_t)c[1]];
+        wrong |= !high || !low;
+        id.bytes[i] = (uint8_t)((high - 1) << 4 | (low - 1));
     }
+    if (wrong)
+        return false;
     *ret_id = id;
     return true;
 }

@@ -325,18 +325,24 @@ static rd_kafka_headers_t *headers_of(const struct transaction_record *record)
     return headers;
 }
 
+/* librdkafka only reads what it copies, but does not say so in its types. */
+static void *only_read(const char *bytes)
+{
+    union {
+        const char *is;
+        void *as;
+    } value = {.is = bytes};
+    return value.as;
+}
+
 static rd_kafka_resp_err_t produce(struct transactor *t, const struct transaction_record *record)
 {
     rd_kafka_headers_t *headers = headers_of(record);
-    union { /* librdkafka only reads what it copies, but does not say so in its type */
-        const char *is;
-        void *as;
-    } value = {.is = record->value.at};
     rd_kafka_resp_err_t code = rd_kafka_producev(
         t->client, RD_KAFKA_V_RKT(t->handle), RD_KAFKA_V_PARTITION(record->partition),
-        RD_KAFKA_V_KEY(record->key.at, record->key.len),
-        RD_KAFKA_V_VALUE(value.as, record->value.len), RD_KAFKA_V_HEADERS(headers),
-        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+        RD_KAFKA_V_KEY(only_read(record->key.at), record->key.len),
+        RD_KAFKA_V_VALUE(only_read(record->value.at), record->value.len),
+        RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
     if (code)
         rd_kafka_headers_destroy(headers);
     return code;
