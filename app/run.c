@@ -111,14 +111,23 @@ static void add_part(enum part_kind kind, const char *role, const char *service,
         (struct part){.kind = kind, .role = role, .service = service, .run = run};
 }
 
+/* A saga belongs where it is named, and where all the services are that it is fed by. */
+static bool saga_is_chosen(const struct service *service)
+{
+    bool all = true;
+    for (const char *const *source = service->saga->sources; *source; source++)
+        all &= setting_has(SETTING_SERVICES, *source);
+    return all || setting_has(SETTING_SERVICES, service->name);
+}
+
 static void choose_services(void)
 {
     size_t n = 0, m = 0;
     for (size_t i = 0; i < house_services.count; i++) {
         const struct service *s = &house_services.at[i];
-        if (s->saga)
+        if (s->saga && saga_is_chosen(s))
             sagas[m++] = s;
-        else if (setting_has(SETTING_SERVICES, s->name))
+        else if (!s->saga && setting_has(SETTING_SERVICES, s->name))
             aggregates[n++] = s;
     }
 }

@@ -16,7 +16,7 @@
     X(BIND,            "bind",              "127.0.0.1",           TEXT,    "address to listen on")                   \
     X(ROLES,           "roles",             "gateway,api,commands,projections,saga,effects,publisher", TEXT,          \
                                                                             "what this process does")                 \
-    X(SERVICES,        "services",          "product,order,payment,inventory", TEXT, "for which services")            \
+    X(SERVICES,        "services",          "product,order,payment,inventory", TEXT, "for which services; fulfilment goes with the last of those it is fed by, or by name") \
     X(PRODUCT_API,     "product-api",       "",                    TEXT,    "gateway: where product's routes are served, if not in this process") \
     X(INVENTORY_API,   "inventory-api",     "",                    TEXT,    "the same for inventory")                 \
     X(ORDER_API,       "order-api",         "",                    TEXT,    "the same for order")                     \

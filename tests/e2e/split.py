@@ -16,7 +16,7 @@ class Split(System):
     ROLES = {
         "catalogue": ["--roles=api,commands,projections,publisher", "--services=product,inventory"],
         "sales": ["--roles=api,commands,projections,effects,publisher", "--services=order,payment"],
-        "saga": ["--roles=saga,projections,publisher", "--services="],
+        "saga": ["--roles=saga,projections,publisher", "--services=fulfilment"],
     }
 
     def __init__(self, binary):
