@@ -1,0 +1,103 @@
+"""What goes wrong, and when: a schedule that a seed decides, and the hands that carry it out."""
+import random
+import threading
+import time
+import uuid
+from dataclasses import dataclass
+
+import records
+
+KILLS_A_MINUTE = 4
+VICTIMS = ("foldlog-a", "foldlog-b", "kafka", "postgres")  # each at least once where there is room
+MORE_VICTIMS = ("foldlog-a", "foldlog-b", "foldlog-a", "foldlog-b", "kafka", "postgres", "sandbox")
+DOWN_S = (0.1, 1, 3, 8)  # how long a killed one stays away; the last is beyond the session
+PAUSE_S = 9  # beyond the session of 6 s
+LOGS = ("order", "payment", "inventory", "fulfilment", "product")
+
+
+@dataclass(frozen=True)
+class Step:
+    at: float  # seconds from the start
+    what: str  # kill, pause, takeover
+    whom: str
+    down: float = 0.0
+
+
+def plan(seconds, seed):
+    """[Step]: about four kills a minute, one pause, one foreign TAKEOVER; evenly spread, with chance."""
+    chance = random.Random(f"{seed}/nemesis")
+    kills = max(2, round(seconds / 60 * KILLS_A_MINUTE))
+    victims = list(VICTIMS * 2 + ("sandbox",))[:kills]
+    victims += [chance.choice(MORE_VICTIMS) for _ in range(kills - len(victims))]
+    steps = [("kill", v) for v in victims]
+    steps += [("pause", chance.choice(("foldlog-a", "foldlog-b"))), ("takeover", chance.choice(LOGS))]
+    chance.shuffle(steps)
+    width = (seconds - 10) / len(steps)
+    return [Step(5 + width * i + chance.uniform(0, width * 0.8), what, whom, chance.choice(DOWN_S))
+            for i, (what, whom) in enumerate(steps)]
+
+
+class Nemesis:
+    """`tell` prints a line about each step."""
+
+    def __init__(self, processes, brokers, run, tell):
+        self.processes, self.brokers, self.run, self.tell = processes, brokers, run, tell
+        self.kills = self.pauses = self.faults = 0
+        self.back = []  # timers that start killed ones again
+
+    def carry_out(self, steps, over):
+        """Until the last step, or until `over` is set."""
+        began = time.monotonic()
+        for step in steps:
+            if over.wait(max(0, began + step.at - time.monotonic())):
+                return
+            self.tell(f"{time.monotonic() - began:6.1f} s  {step.what} {step.whom}")
+            getattr(self, step.what)(step)
+
+    def kill(self, step):
+        victim = self.processes[step.whom]
+        if victim.process.poll() is not None or not victim.wanted or victim.paused:
+            self.restore_now(victim)
+        victim.kill()
+        self.kills += 1
+        timer = threading.Timer(step.down, victim.start)
+        timer.victim = victim
+        timer.start()
+        self.back.append(timer)
+
+    def restore_now(self, victim):
+        """It is still away from the last time: it comes back first."""
+        for timer in [t for t in self.back if t.victim is victim]:
+            timer.join()
+            self.back.remove(timer)
+        if victim.paused:
+            victim.resume()
+
+    def pause(self, step):
+        victim = self.processes[step.whom]
+        self.restore_now(victim)
+        victim.pause()
+        self.pauses += 1
+        timer = threading.Timer(PAUSE_S, victim.resume)
+        timer.victim = victim
+        timer.start()
+        self.back.append(timer)
+
+    def takeover(self, step):
+        """Somebody nobody knows announces himself in a log that is being written, and does nothing more."""
+        topic, nonce = f"{step.whom}.log", uuid.uuid4()
+        path = f"{self.run}/takeover.bin"
+        with open(path, "wb") as f:
+            f.write(records.write_takeover(nonce, "somebody else", int(time.time() * 1e6)))
+        self.restore_now(self.processes["kafka"])
+        self.processes["kafka"].wait_ready(60)
+        partition = nonce.int % records.partitions_of(self.brokers, topic)
+        records.append_bytes(self.brokers, topic, partition, path)
+        self.tell(f"          foreign TAKEOVER in {topic}[{partition}]")
+        self.faults += 1
+
+    def heal(self):
+        """Everything that was hurt is back."""
+        for timer in self.back:
+            timer.join()
+        self.back = []
