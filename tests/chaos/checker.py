@@ -24,13 +24,11 @@ class World:
     orders: list = None  # as GET /v1/orders shows them
     stock: dict = None  # {sku: as GET /v1/inventory shows it}
     history: list = field(default_factory=list)  # [history.Operation]
-    complaints: list = field(default_factory=list)  # what was already found wrong while collecting
 
 
 class Check:
     def __init__(self, world):
         self.world, self.findings = world, Findings()
-        self.findings.violations += world.complaints
         self.truth = judge_all(world.logs, self.findings)
         self.commands = {s: {p: self.read_commands(s, p, found) for p, found in ps.items()}
                          for s, ps in world.commands.items()}

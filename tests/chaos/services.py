@@ -48,13 +48,14 @@ class Process:
         self.process = None
         self.paused = False
         self.wanted = False
-        self.deaths = []  # (when, exit code) that nobody here caused
+        self.started_at = None
+        self.deaths = []  # (seconds lived, exit code) that nobody here caused
 
     def start(self):
         with self.lock, open(f"{self.run}/{self.name}.log", "ab") as log:
             self.process = subprocess.Popen(self.command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, start_new_session=True, cwd=self.cwd)
-            self.wanted = True
+            self.wanted, self.started_at = True, time.monotonic()
             with open(f"{self.run}/{self.name}.pid", "w") as f:
                 f.write(f"{self.process.pid} {start_time(self.process.pid)}\n")
 
@@ -73,7 +74,7 @@ class Process:
         with self.lock:
             if not self.wanted or self.process is None or self.process.poll() is None:
                 return
-            self.deaths.append((time.time(), self.process.returncode))
+            self.deaths.append((time.monotonic() - self.started_at, self.process.returncode))
             self.start()
 
     def kill(self):

@@ -62,20 +62,20 @@ def unrest(site):
     return f"{len(restless)} of {len(orders)} orders, first {restless[0]}" if restless else None
 
 
-def collect(site, complaints):
+def collect(site):
     world = World(
         logs={s: site.topic(s, "log") for s in SERVICES},
         commands={s: site.topic(s, "commands") for s in SERVICES},
         events={s: site.topic(s, "events") for s in SERVICES},
         dead_letters={s: sum(map(len, site.topic(s, "deadletters").values())) for s in SERVICES},
         ledger=ask(site.sandbox_port, "/ledger")["charges"],
-        history=site.history(), complaints=list(complaints))
+        history=site.history())
     world.orders = ask_all(site.any_port(), "/v1/orders")
     world.stock = {s["sku"]: s for s in ask_all(site.any_port(), "/v1/inventory")}
     return world
 
 
-def judge(site, seconds, tell, complaints=()):
+def judge(site, seconds, tell):
     """Waits, bounded, until all is at rest and the followers of the logs have followed; (world, findings). What is
     still wrong when the time is over is wrong."""
     end = time.monotonic() + seconds
@@ -83,7 +83,7 @@ def judge(site, seconds, tell, complaints=()):
         tell(f"not at rest: {why}")
         time.sleep(2)
     while True:
-        world = collect(site, complaints)
+        world = collect(site)
         findings = check(world)
         if not findings.all() or time.monotonic() > end:
             return world, findings
