@@ -172,13 +172,14 @@ def main():
         run.start()
         hands = run.harm(chosen.minutes * 60)
         site = world.Site(run.brokers, run.sandbox_port, run.ports, f"{run.run}/history.jsonl")
-        seen, findings = world.judge(site, REST_S, run.tell)
+        seen, findings, summary = world.judge(site, REST_S, run.tell)
         run.verify()
         run.stop_foldlogs()
         run.note_deaths()
         findings.violations += run.complaints
     finally:
         run.stop()
+    run.tell(summary)
     return report(run, hands, seen, findings)
 
 

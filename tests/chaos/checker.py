@@ -53,6 +53,19 @@ class Check:
                 read.append(None)
         return read
 
+    def summary(self):
+        """How much the run felt of what was done to it."""
+        shards = [s for found in self.truth.values() for s in found]
+        valid = [d for s in shards for d in s.valid]
+        endings = Counter(f"{o.status}{f' ({o.reason})' if o.status == 'cancelled' else ''}" for o in self.orders.values())
+        tries = [f for op in self.world.history for f in op.facts]
+        return (f"{len(valid)} decisions, {sum(d.replayed for d in valid)} replayed, "
+                f"{sum(d.outcome == REFUSED for d in valid)} refused; {sum(s.voids for s in shards)} void records, "
+                f"{sum(s.takeovers for s in shards)} TAKEOVERs\n"
+                f"{sum(f['what'] == h.INVOKED for f in tries)} requests, {sum(f['what'] == h.UNKNOWN for f in tries)} without "
+                f"an answer, {sum(f['what'] == h.ACCEPTED for f in tries)} answered 202\n"
+                f"{len(self.orders)} orders: " + ", ".join(f"{n} {e}" for e, n in sorted(endings.items())))
+
     def run(self):
         self.inputs()
         self.versions()
@@ -393,5 +406,6 @@ def split_position(token):
 
 
 def check(world):
-    """Findings"""
-    return Check(world).run()
+    """(Findings, summary)"""
+    one = Check(world)
+    return one.run(), one.summary()

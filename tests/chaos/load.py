@@ -10,8 +10,8 @@ import uuid
 import history as h
 
 CALL_S = 8  # a paused instance answers nobody
-CLIENTS = 8
-PAUSE_S = 0.5  # between two operations of a client, on average
+CLIENTS = 12
+PAUSE_S = 0.4  # between two operations of a client, on average
 CONTENT = {"Content-Type": "application/json"}
 
 

@@ -11,6 +11,8 @@ KILLS_A_MINUTE = 4
 VICTIMS = ("foldlog-a", "foldlog-b", "kafka", "postgres")  # each at least once where there is room
 MORE_VICTIMS = ("foldlog-a", "foldlog-b", "foldlog-a", "foldlog-b", "kafka", "postgres", "sandbox")
 DOWN_S = (0.1, 1, 3, 8)  # how long a killed one stays away; the last is beyond the session
+ECHOES = 8
+PAUSE_EVERY_S = 180
 PAUSE_S = 9  # beyond the session of 6 s
 LOGS = ("order", "payment", "inventory", "fulfilment", "product")
 
@@ -18,19 +20,22 @@ LOGS = ("order", "payment", "inventory", "fulfilment", "product")
 @dataclass(frozen=True)
 class Step:
     at: float  # seconds from the start
-    what: str  # kill, pause, takeover
+    what: str  # kill, pause, takeover, echo
     whom: str
     down: float = 0.0
 
 
 def plan(seconds, seed):
-    """[Step]: about four kills a minute, one pause, one foreign TAKEOVER; evenly spread, with chance."""
+    """[Step]: about four kills a minute, a pause every three, one foreign TAKEOVER, one echo of a
+    former owner; evenly spread, with chance."""
     chance = random.Random(f"{seed}/nemesis")
     kills = max(2, round(seconds / 60 * KILLS_A_MINUTE))
     victims = list(VICTIMS * 2 + ("sandbox",))[:kills]
     victims += [chance.choice(MORE_VICTIMS) for _ in range(kills - len(victims))]
     steps = [("kill", v) for v in victims]
-    steps += [("pause", chance.choice(("foldlog-a", "foldlog-b"))), ("takeover", chance.choice(LOGS))]
+    steps += [("pause", chance.choice(("foldlog-a", "foldlog-b"))), ("takeover", chance.choice(LOGS)),
+              ("echo", chance.choice(LOGS))]
+    steps += [("pause", chance.choice(MORE_VICTIMS)) for _ in range(int(seconds // PAUSE_EVERY_S) - 1)]
     chance.shuffle(steps)
     width = (seconds - 10) / len(steps)
     return [Step(5 + width * i + chance.uniform(0, width * 0.8), what, whom, chance.choice(DOWN_S))
@@ -86,15 +91,34 @@ class Nemesis:
     def takeover(self, step):
         """Somebody nobody knows announces himself in a log that is being written, and does nothing more."""
         topic, nonce = f"{step.whom}.log", uuid.uuid4()
-        path = f"{self.run}/takeover.bin"
-        with open(path, "wb") as f:
-            f.write(records.write_takeover(nonce, "somebody else", int(time.time() * 1e6)))
-        self.restore_now(self.processes["kafka"])
-        self.processes["kafka"].wait_ready(60)
+        self.await_broker()
         partition = nonce.int % records.partitions_of(self.brokers, topic)
-        records.append_bytes(self.brokers, topic, partition, path)
+        self.append(topic, partition, records.write_takeover(nonce, "somebody else", int(time.time() * 1e6)))
         self.tell(f"          foreign TAKEOVER in {topic}[{partition}]")
         self.faults += 1
+
+    def echo(self, step):
+        """The last decisions of a log are written there once more, as by an owner who does not know that he no longer
+        is one."""
+        topic = f"{step.whom}.log"
+        self.await_broker()
+        found = records.read_topic(self.brokers, topic)
+        partition = max(found, key=lambda p: len(found[p]))
+        for record in found[partition][-ECHOES:]:
+            if record.key:
+                self.append(topic, partition, record.value, record.key.decode())
+        self.tell(f"          the last decisions of {topic}[{partition}] once more")
+        self.faults += 1
+
+    def await_broker(self):
+        self.restore_now(self.processes["kafka"])
+        self.processes["kafka"].wait_ready(60)
+
+    def append(self, topic, partition, data, key=None):
+        path = f"{self.run}/foreign.bin"
+        with open(path, "wb") as f:
+            f.write(data)
+        records.append_bytes(self.brokers, topic, partition, path, key)
 
     def heal(self):
         """Everything that was hurt is back."""

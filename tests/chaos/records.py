@@ -256,7 +256,8 @@ def partitions_of(brokers, topic):
     return len(json.loads(done.stdout)["topics"][0]["partitions"])
 
 
-def append_bytes(brokers, topic, partition, path):
+def append_bytes(brokers, topic, partition, path, key=None):
     """One record, the bytes of a file; raises when nobody took it."""
     subprocess.run(["kcat", "-P", "-b", brokers, "-t", topic, "-p", str(partition), "-X", "acks=all",
-                    "-X", "message.timeout.ms=10000", path], capture_output=True, timeout=30, check=True)
+                    "-X", "message.timeout.ms=10000", *(["-k", key] if key else []), path],
+                   capture_output=True, timeout=30, check=True)

@@ -76,16 +76,16 @@ def collect(site):
 
 
 def judge(site, seconds, tell):
-    """Waits, bounded, until all is at rest and the followers of the logs have followed; (world, findings). What is
-    still wrong when the time is over is wrong."""
+    """Waits, bounded, until all is at rest and the followers of the logs have followed; (world, findings,
+    summary). What is still wrong when the time is over is wrong."""
     end = time.monotonic() + seconds
     while (why := unrest(site)) and time.monotonic() < end:
         tell(f"not at rest: {why}")
         time.sleep(2)
     while True:
         world = collect(site)
-        findings = check(world)
+        findings, summary = check(world)
         if not findings.all() or time.monotonic() > end:
-            return world, findings
+            return world, findings, summary
         tell(f"not the same yet: {findings.all()[0]}")
         time.sleep(2)
