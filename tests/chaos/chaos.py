@@ -29,6 +29,7 @@ class Run:
         self.run, self.seed = run, seed
         self.complaints = []
         self.over = threading.Event()
+        self.hands = None
         named = {n: os.environ[f"CHAOS_{n}"] for n in ("KAFKA", "PG", "SANDBOX_PORT", "FOLDLOG", "SANDBOX")}
         self.brokers, self.binary = named["KAFKA"], named["FOLDLOG"]
         self.sandbox_port = int(named["SANDBOX_PORT"])
@@ -106,7 +107,7 @@ class Run:
         load.open_shop(shop)
         threads = load.send_clients(shop, self.complaints.append)
         threading.Thread(target=self.supervise, daemon=True).start()
-        hands = nemesis.Nemesis(self.processes, self.brokers, self.run, self.tell)
+        self.hands = hands = nemesis.Nemesis(self.processes, self.brokers, self.run, self.tell)
         began = time.monotonic()
         hands.carry_out(nemesis.plan(seconds, self.seed), self.over)
         time.sleep(max(0, began + seconds - time.monotonic()))
@@ -152,6 +153,8 @@ class Run:
 
     def stop(self):
         self.over.set()
+        if self.hands:
+            self.hands.give_up()
         for name in (*INSTANCES, "sandbox", "postgres", "kafka"):
             self.processes[name].stop()
 
@@ -177,6 +180,9 @@ def main():
         run.stop_foldlogs()
         run.note_deaths()
         findings.violations += run.complaints
+    except KeyboardInterrupt:
+        run.tell("interrupted")
+        return 130
     finally:
         run.stop()
     run.tell(summary)

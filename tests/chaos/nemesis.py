@@ -61,32 +61,29 @@ class Nemesis:
 
     def kill(self, step):
         victim = self.processes[step.whom]
-        if victim.process.poll() is not None or not victim.wanted or victim.paused:
-            self.restore_now(victim)
+        self.restore_now(victim)
         victim.kill()
         self.kills += 1
-        timer = threading.Timer(step.down, victim.start)
+        self.later(step.down, victim, victim.start)
+
+    def later(self, seconds, victim, action):
+        timer = threading.Timer(seconds, action)
         timer.victim = victim
         timer.start()
         self.back.append(timer)
 
     def restore_now(self, victim):
-        """It is still away from the last time: it comes back first."""
+        """It may still be away from the last time: it comes back first."""
         for timer in [t for t in self.back if t.victim is victim]:
             timer.join()
             self.back.remove(timer)
-        if victim.paused:
-            victim.resume()
 
     def pause(self, step):
         victim = self.processes[step.whom]
         self.restore_now(victim)
         victim.pause()
         self.pauses += 1
-        timer = threading.Timer(PAUSE_S, victim.resume)
-        timer.victim = victim
-        timer.start()
-        self.back.append(timer)
+        self.later(PAUSE_S, victim, victim.resume)
 
     def takeover(self, step):
         """Somebody nobody knows announces himself in a log that is being written, and does nothing more."""
@@ -125,3 +122,9 @@ class Nemesis:
         for timer in self.back:
             timer.join()
         self.back = []
+
+    def give_up(self):
+        """Nothing is brought back any more."""
+        for timer in self.back:
+            timer.cancel()
+            timer.join()

@@ -10,6 +10,7 @@ from truth import Findings, fold_orders, judge_all
 
 SERVICES = ("product", "order", "payment", "inventory", "fulfilment")
 ASK_S = 15
+STILL_S = 60  # what has not changed for so long will not
 
 
 def ask(port, path):
@@ -82,10 +83,14 @@ def judge(site, seconds, tell):
     while (why := unrest(site)) and time.monotonic() < end:
         tell(f"not at rest: {why}")
         time.sleep(2)
+    last, since = None, 0
     while True:
         world = collect(site)
         findings, summary = check(world)
-        if not findings.all() or time.monotonic() > end:
+        found = findings.all()
+        if found != last:
+            last, since = found, time.monotonic()
+        if not found or time.monotonic() > min(end, since + STILL_S):
             return world, findings, summary
-        tell(f"not the same yet: {findings.all()[0]}")
+        tell(f"not the same yet: {found[0]}")
         time.sleep(2)
