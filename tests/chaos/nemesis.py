@@ -26,8 +26,8 @@ class Step:
 
 
 def plan(seconds, seed):
-    """[Step]: about four kills a minute, a pause every three, one foreign TAKEOVER, one echo of a
-    former owner; evenly spread, with chance."""
+    """[Step]: about four kills a minute, one pause of an instance, every three minutes one of what it
+    needs, one foreign TAKEOVER, one echo of a former owner; evenly spread, with chance."""
     chance = random.Random(f"{seed}/nemesis")
     kills = max(2, round(seconds / 60 * KILLS_A_MINUTE))
     victims = list(VICTIMS * 2 + ("sandbox",))[:kills]
@@ -35,7 +35,7 @@ def plan(seconds, seed):
     steps = [("kill", v) for v in victims]
     steps += [("pause", chance.choice(("foldlog-a", "foldlog-b"))), ("takeover", chance.choice(LOGS)),
               ("echo", chance.choice(LOGS))]
-    steps += [("pause", chance.choice(MORE_VICTIMS)) for _ in range(int(seconds // PAUSE_EVERY_S) - 1)]
+    steps += [("pause", chance.choice(("kafka", "postgres", "sandbox"))) for _ in range(int(seconds // PAUSE_EVERY_S))]
     chance.shuffle(steps)
     width = (seconds - 10) / len(steps)
     return [Step(5 + width * i + chance.uniform(0, width * 0.8), what, whom, chance.choice(DOWN_S))

@@ -92,12 +92,19 @@ class Process:
                 os.kill(pid, signal.SIGKILL)
 
     def pause(self):
+        """With its children: the sessions of a PostgreSQL are processes."""
         self.paused = True
-        self.process.send_signal(signal.SIGSTOP)
+        self.signal_all(signal.SIGSTOP)
 
     def resume(self):
-        self.process.send_signal(signal.SIGCONT)
+        self.signal_all(signal.SIGCONT)
         self.paused = False
+
+    def signal_all(self, number):
+        self.process.send_signal(number)
+        for pid, born in children_of(self.process.pid):
+            if start_time(pid) == born is not None:
+                os.kill(pid, number)
 
     def stop(self):
         """In order; (seconds, exit code), killed when it takes too long. None: it did not run."""
