@@ -433,6 +433,8 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     be_patient(call, HTTP_IDLE_SECONDS);
     if (call->sent)
         atomic_fetch_sub(&server->unsent, 1);
+    else if (atomic_load(&call->state) == CALL_ANSWERED) /* the client left before its answer */
+        atomic_fetch_sub(&server->unanswered, 1);
     if (call->response)
         MHD_destroy_response(call->response);
     free(call->body);

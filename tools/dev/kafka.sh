@@ -55,10 +55,17 @@ kafka_prepare() {
         -c "$RUN/kafka/server.properties") >>"$RUN/kafka.log" 2>&1
 }
 
-kafka_start() {
-    start kafka bash -c "$(declare -f kafka_java); 
+# What runs the broker, each argument ended by NUL.
+kafka_command() {
+    printf '%s\0' bash -c "$(declare -f kafka_java)
         ROOT=\$1 KAFKA_HOME=\$2 KAFKA_JIT=\$3 kafka_java -Xms256m kafka.Kafka \"\$4\"" \
         kafka "$ROOT" "$KAFKA_HOME" "$KAFKA_JIT" "$RUN/kafka/server.properties"
+}
+
+kafka_start() {
+    local command
+    mapfile -d '' -t command < <(kafka_command)
+    start kafka "${command[@]}"
 }
 
 # By the protocol itself: the broker names itself in its metadata.

@@ -52,11 +52,18 @@ pg_clear_lock() {
 }
 pg_memory_free() { awk -v id="$1" '$2 == id && $7 > 0 { used = 1 } END { exit used }' /proc/sysvipc/shm; }
 
-pg_start() {
-    pg_clear_lock
-    start postgres bash -c "cd /; $(declare -f as_postgres)
+# What runs the server, each argument ended by NUL.
+pg_command() {
+    printf '%s\0' bash -c "cd /; $(declare -f as_postgres)
         as_postgres \"\$@\"" postgres "$(pg_bin)/postgres" -D "$(realpath "$RUN/pg")/data" -p "$PG_PORT" \
         -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200
+}
+
+pg_start() {
+    local command
+    pg_clear_lock
+    mapfile -d '' -t command < <(pg_command)
+    start postgres "${command[@]}"
 }
 
 pg_answers() { "$(pg_bin)/pg_isready" -q -h 127.0.0.1 -p "$PG_PORT" -U postgres -d postgres; }

@@ -84,9 +84,8 @@ tests_end() {
     exit "$1"
 }
 
-# bench_run, chaos_run: programs of their own, on services of their own.
+# A program of its own, on services of its own.
 bench_run() { KAFKA_JIT='' own_program bench bench/bench.py "$@"; }
-chaos_run() { own_program chaos build/release/tests/chaos/foldlog-chaos "$@"; }
 
 own_program() {
     local name=$1 program=$2
@@ -100,4 +99,34 @@ own_program() {
     [ -x "$program" ] || die "this version has no $name program ($program)"
     tests_services
     FOLDLOG_RUN=$RUN "$program" "$@" 9>&-
+}
+
+# Starts its services itself, so that it may kill them: it is given what runs them.
+chaos_run() {
+    RUN=$RUN/chaos
+    lock_run
+    trap 'chaos_end $?' EXIT
+    services_fresh
+    ensure_packages
+    build release
+    ensure_jars
+    KAFKA_PORT=$(free_port 19292) CONTROLLER_PORT=$((KAFKA_PORT + 1))
+    PG_PORT=$(free_port 55632)
+    SANDBOX_PORT=$(free_port 18290)
+    kafka_prepare || die "cannot format Kafka's storage, see $RUN/kafka.log"
+    pg_prepare || die "cannot create the PostgreSQL cluster, see $RUN/postgres.log"
+    kafka_command >"$RUN/kafka.argv"
+    pg_command >"$RUN/postgres.argv"
+    FOLDLOG_RUN=$RUN CHAOS_KAFKA=127.0.0.1:$KAFKA_PORT CHAOS_PG_PORT=$PG_PORT \
+        CHAOS_PG="host=127.0.0.1 port=$PG_PORT user=postgres dbname=postgres" \
+        CHAOS_SANDBOX_PORT=$SANDBOX_PORT CHAOS_SANDBOX=$ROOT/$SANDBOX CHAOS_FOLDLOG=$ROOT/$FOLDLOG \
+        PYTHONDONTWRITEBYTECODE=1 python3 tests/chaos/chaos.py "$@" 9>&-
+}
+
+chaos_end() {
+    trap - EXIT
+    stop foldlog-a "$(stop_signal foldlog-a)"
+    stop foldlog-b "$(stop_signal foldlog-b)"
+    services_down
+    exit "$1"
 }
