@@ -16,8 +16,8 @@ enum { ORDINALS_MAX = 64 };
 static bool lock_ordinal(const char *host, int ordinal)
 {
     char path[512];
-    snprintf(path, sizeof path, "%s/foldlog-%s-%s-%d.lock", setting_text(SETTING_LOCK_DIR), host,
-             setting_text(SETTING_PORT), ordinal);
+    snprintf(path, sizeof path, "%s/foldlog-%s-%d.lock", setting_text(SETTING_LOCK_DIR), host,
+             ordinal);
     int fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
     if (fd < 0)
         return false;

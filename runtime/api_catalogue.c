@@ -16,6 +16,7 @@ enum { WAYS = 4, SETS = API_CATALOGUE_ENTRIES_MAX / WAYS, POLL_MS = 10 };
 struct entry {
     struct product_fact fact; /* fact.version < seen: stale, or never read */
     int64_t seen;             /* newest version the log has told; 0 with key_len 0: free */
+    bool told;                /* by the log: the row in the database may be older */
     uint64_t used;
     uint8_t key_len;
     char key[KEY_LEN_MAX];
@@ -27,10 +28,11 @@ struct api_cache {
     pthread_mutex_t lock;
     struct entry *entries; /* SETS * WAYS */
     uint64_t clock;
-    uint64_t forgotten;           /* rises with each eviction and restart */
-    int64_t from[PARTITIONS_MAX]; /* the log is followed from here on */
+    uint64_t forgotten;               /* rises with each eviction and restart */
+    int64_t followed[PARTITIONS_MAX]; /* the log has told everything below */
+    int64_t from[PARTITIONS_MAX];     /* what was told below is forgotten in part */
     bool started[PARTITIONS_MAX];
-    bool primed; /* the read model has passed all of them */
+    bool primed; /* the read model has passed all of these: its rows may be kept */
 };
 
 struct err cache_create(const struct catalogue *catalogue, struct log_topic *source,
@@ -87,13 +89,25 @@ static struct entry *find(struct api_cache *cache, struct text key)
     return NULL;
 }
 
+/* What was told so far is forgotten in part, so rows are kept again only when the read model has
+ * passed it. */
+static void forget_told(struct api_cache *cache)
+{
+    memcpy(cache->from, cache->followed, sizeof cache->from);
+    cache->primed = false;
+    cache->forgotten++;
+}
+
 static struct entry *make(struct api_cache *cache, struct text key)
 {
     struct entry *set = set_of(cache, key), *oldest = set;
     for (size_t i = 1; i < WAYS; i++)
         if (set[i].used < oldest->used)
             oldest = &set[i];
-    cache->forgotten += oldest->key_len > 0;
+    if (oldest->told)
+        forget_told(cache);
+    else
+        cache->forgotten += oldest->key_len > 0;
     *oldest = (struct entry){.key_len = (uint8_t)key.len, .used = ++cache->clock};
     memcpy(oldest->key, key.at, key.len);
     return oldest;
@@ -123,12 +137,30 @@ bool cache_find(struct api_cache *cache, const struct text *keys, size_t count,
     return all;
 }
 
+static void follow(struct api_cache *cache, int partition, int64_t offset)
+{
+    if (offset >= cache->followed[partition])
+        cache->followed[partition] = offset + 1;
+}
+
+void cache_unreadable(struct api_cache *cache, struct text key, int partition, int64_t offset)
+{
+    pthread_mutex_lock(&cache->lock);
+    struct entry *entry = find(cache, key);
+    follow(cache, partition, offset);
+    if (entry)
+        *entry = (struct entry){0};
+    forget_told(cache);
+    pthread_mutex_unlock(&cache->lock);
+}
+
 void cache_news(struct api_cache *cache, struct text key, const struct event *event)
 {
     struct product_fact next;
     if (key.len == 0 || key.len > KEY_LEN_MAX)
         return;
     pthread_mutex_lock(&cache->lock);
+    follow(cache, event->partition, event->offset);
     struct entry *entry = find(cache, key);
     next = entry ? entry->fact : (struct product_fact){0};
     if (cache->catalogue->apply(&next, event)) {
@@ -138,6 +170,7 @@ void cache_news(struct api_cache *cache, struct text key, const struct event *ev
             entry->fact = next;
         if (next.version > entry->seen)
             entry->seen = next.version;
+        entry->told = true;
     }
     pthread_mutex_unlock(&cache->lock);
 }
@@ -146,6 +179,7 @@ void cache_restart(struct api_cache *cache, int partition, int64_t offset)
 {
     pthread_mutex_lock(&cache->lock);
     memset(cache->entries, 0, (size_t)SETS * WAYS * sizeof *cache->entries);
+    cache->followed[partition] = offset;
     cache->from[partition] = offset;
     cache->started[partition] = true;
     cache->primed = false;
@@ -199,18 +233,33 @@ static struct err prime(struct api_cache *cache, struct api_reader *reader)
     return OK;
 }
 
+/* What the cache was like before a row was read. */
+struct before {
+    bool primed;
+    uint64_t forgotten;
+};
+
+static struct before look(struct api_cache *cache)
+{
+    pthread_mutex_lock(&cache->lock);
+    struct before before = {cache->primed, cache->forgotten};
+    pthread_mutex_unlock(&cache->lock);
+    return before;
+}
+
 /* Keeps the row if nothing newer is known. False: the log has told of a newer version. */
 static bool keep(struct api_cache *cache, struct text key, const struct product_fact *fact,
-                 uint64_t forgotten)
+                 struct before before)
 {
     pthread_mutex_lock(&cache->lock);
     struct entry *entry = find(cache, key);
     bool newest = !entry || fact->version >= entry->seen;
-    if (newest && cache->primed && cache->forgotten == forgotten) {
+    if (newest && before.primed && cache->forgotten == before.forgotten) {
         if (!entry)
             entry = make(cache, key);
         entry->fact = *fact;
         entry->seen = fact->version;
+        entry->told = false;
         entry->used = ++cache->clock;
     }
     pthread_mutex_unlock(&cache->lock);
@@ -242,12 +291,9 @@ static struct err load_one(struct api_cache *cache, struct api_reader *reader, s
     int64_t until = clock_monotonic_ms() + API_STALE_WAIT_MS;
     TRY(prime(cache, reader));
     for (;;) {
-        pthread_mutex_lock(&cache->lock);
-        uint64_t forgotten = cache->forgotten;
-        pthread_mutex_unlock(&cache->lock);
+        struct before before = look(cache);
         TRY(read_row(cache, reader, key, ret_fact));
-        if (!ret_fact->known || keep(cache, key, ret_fact, forgotten) ||
-            clock_monotonic_ms() > until)
+        if (!ret_fact->known || keep(cache, key, ret_fact, before) || clock_monotonic_ms() > until)
             return OK;
         if (cache_find(cache, &key, 1, ret_fact)) /* the log told the rest meanwhile */
             return OK;

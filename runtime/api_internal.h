@@ -189,6 +189,9 @@ bool cache_find(struct api_cache *cache, const struct text *keys, size_t count,
                 struct product_fact *ret_facts);
 /* From the loop: an event of the source. */
 void cache_news(struct api_cache *cache, struct text key, const struct event *event);
+/* From the loop: an event that cannot be read here. What it changed is learnt from the read model.
+ */
+void cache_unreadable(struct api_cache *cache, struct text key, int partition, int64_t offset);
 /* From the loop: the source is followed from `offset` on; what happened before may have been
  * missed. */
 void cache_restart(struct api_cache *cache, int partition, int64_t offset);

@@ -203,23 +203,36 @@ static void answer(struct api_loop *loop, const struct decision *decision)
     }
 }
 
-/* Tells the caches that follow this log. An event nobody can read yet makes no news: the row will
- * be read. */
+/* The message of event i; NULL when this program cannot read it. */
+static const void *read_message(struct api_loop *loop, const struct vocabulary *vocabulary,
+                                const struct payload *payload)
+{
+    struct json_report json = {0};
+    arena_reset(&loop->unit);
+    void *message = arena_alloc(&loop->unit, vocabulary->size);
+    bool read =
+        message_tag(vocabulary, payload->type) != 0 &&
+        message_decode(vocabulary, payload->type, payload->data, &loop->unit, message, &json);
+    return read ? message : NULL;
+}
+
+static void tell_cache(struct api_cache *cache, const struct event *event)
+{
+    if (event->message)
+        cache_news(cache, event->decision->target, event);
+    else
+        cache_unreadable(cache, event->decision->target, event->partition, event->offset);
+}
+
+/* Tells the caches that follow this log. */
 static void tell_caches(struct api_loop *loop, const struct tail *tail, const struct fact *fact)
 {
     const struct decision *d = &fact->decision;
+    const struct vocabulary *vocabulary = tail->service->events;
     for (size_t i = 0; i < d->events_count; i++) {
-        struct json_report json = {0};
-        const struct vocabulary *vocabulary = tail->service->events;
-        arena_reset(&loop->unit);
-        void *message = arena_alloc(&loop->unit, vocabulary->size);
-        if (message_tag(vocabulary, d->events[i].type) == 0 ||
-            !message_decode(vocabulary, d->events[i].type, d->events[i].data, &loop->unit, message,
-                            &json))
-            continue;
         const struct event event = {.service = tail->service->name,
                                     .vocabulary = vocabulary,
-                                    .message = message,
+                                    .message = read_message(loop, vocabulary, &d->events[i]),
                                     .version = event_version(d, i),
                                     .decision = d,
                                     .partition = fact->partition,
@@ -227,7 +240,7 @@ static void tell_caches(struct api_loop *loop, const struct tail *tail, const st
                                     .offset = fact->offset};
         for (size_t c = 0; c < loop->api->caches_count; c++)
             if (strcmp(cache_catalogue(loop->api->caches[c])->source, tail->service->name) == 0)
-                cache_news(loop->api->caches[c], d->target, &event);
+                tell_cache(loop->api->caches[c], &event);
     }
 }
 

@@ -63,7 +63,9 @@ struct err cursor_resume(struct cursor *cursor, struct log_reader *reader, struc
 struct err cursor_resume_at(struct cursor *cursor, struct log_reader *reader,
                             struct log_topic *topic, int partition, int64_t offset)
 {
-    struct cursor c = {.topic = topic, .partition = partition, .next = offset, .done = offset};
+    /* done 0: what lies before is not known to end with a decision, so this is no position to keep.
+     */
+    struct cursor c = {.topic = topic, .partition = partition, .next = offset};
     struct mark mark;
     TRY(log_follow(reader, topic, partition));
     TRY(read_mark(&c, reader, offset, &mark));

@@ -30,7 +30,8 @@ struct fact {
  * while reading one record. */
 NODISCARD struct err cursor_resume(struct cursor *cursor, struct log_reader *reader,
                                    struct log_topic *topic, int partition, int64_t done);
-/* Goes on with the valid decision at `offset` itself, to hand it out once more. */
+/* Goes on with the valid decision at `offset` itself, to hand it out once more; `done` is 0 until
+ * then. */
 NODISCARD struct err cursor_resume_at(struct cursor *cursor, struct log_reader *reader,
                                       struct log_topic *topic, int partition, int64_t offset);
 /* The record at `offset`, which is known to be a decision that has been read before. */

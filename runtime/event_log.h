@@ -16,7 +16,8 @@
 enum {
     TAIL_RING_BYTES = 1024 * 1024, /* per topic partition */
     TAIL_RING_RECORDS = 8192,      /* per topic partition */
-    CATCH_UP_WAIT_MS = 200,        /* the longest log_read blocks behind the tail */
+    CATCH_UP_WAIT_MS = 200, /* log_read blocks so long behind the tail; up to 1 s where fetching is
+                               slow */
     METADATA_TIMEOUT_MS = 10000,
     APPEND_TIMEOUT_MS = 20000, /* until an append is reported as failed */
     SESSION_TIMEOUT_MS = 6000,
@@ -77,7 +78,7 @@ struct log_producer;
 typedef void (*producer_report)(void *context, uint64_t tag, int64_t offset, struct err err);
 
 /* waker: this reader's log_wait is woken when reports are there to be polled; may be NULL. */
-NODISCARD struct err producer_open(struct log *log, producer_report report, void *context,
+NODISCARD struct err producer_open(struct log *log, producer_report reported, void *context,
                                    struct log_reader *waker, struct log_producer **ret_producer);
 void producer_close(struct log_producer *producer); /* drops what was not sent */
 /* Copies key and value. Does not block: ERR_FULL when the bounded queue is full (poll, then again).

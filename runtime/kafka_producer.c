@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "runtime/kafka_internal.h"
+#include "runtime/report.h"
 
 enum { QUEUE_RECORDS = 100000, CLOSE_MS = 100 };
 
@@ -67,30 +68,70 @@ static struct err producer_conf(rd_kafka_conf_t *conf)
     return OK;
 }
 
-struct err producer_open(struct log *log, producer_report report, void *context,
+static struct err start(struct log_producer *producer)
+{
+    rd_kafka_conf_t *conf = kafka_conf(producer->log);
+    if (!conf)
+        return FAIL(ERR_CONFIG, "kafka settings");
+    struct err e = producer_conf(conf);
+    if (e.code != ERR_OK) {
+        rd_kafka_conf_destroy(conf);
+        return e;
+    }
+    rd_kafka_conf_set_opaque(conf, producer);
+    rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+    TRY(kafka_new(RD_KAFKA_PRODUCER, conf, &producer->client));
+    if (producer->waker) {
+        producer->queue = rd_kafka_queue_get_main(producer->client);
+        rd_kafka_queue_cb_event_enable(producer->queue, on_news, producer);
+    }
+    return OK;
+}
+
+/* What was under way is reported as failed: it may land all the same. */
+static void stop(struct log_producer *producer)
+{
+    rd_kafka_purge(producer->client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
+                                         RD_KAFKA_PURGE_F_NON_BLOCKING);
+    rd_kafka_flush(producer->client, CLOSE_MS);
+    if (producer->queue) {
+        rd_kafka_queue_cb_event_enable(producer->queue, NULL, NULL);
+        rd_kafka_queue_destroy(producer->queue);
+    }
+    for (int i = 0; i < TOPICS_MAX; i++) {
+        if (producer->handles[i])
+            rd_kafka_topic_destroy(producer->handles[i]);
+        producer->handles[i] = NULL;
+    }
+    rd_kafka_destroy(producer->client);
+    producer->client = NULL;
+    producer->queue = NULL;
+}
+
+/* An idempotent producer whose sequence the broker does not know any more never recovers: a new one
+ * begins anew. Whoever waits for a report gets it, as a failure. */
+static struct err renew_if_fatal(struct log_producer *producer)
+{
+    char text[KAFKA_ERROR_LEN];
+    if (producer->client && rd_kafka_fatal_error(producer->client, text, sizeof text)) {
+        report(REPORT_WARN, "producer_renewed", "why", text, NULL);
+        stop(producer);
+    }
+    return producer->client ? OK : start(producer);
+}
+
+struct err producer_open(struct log *log, producer_report reported, void *context,
                          struct log_reader *waker, struct log_producer **ret_producer)
 {
     struct log_producer *producer = calloc(1, sizeof *producer);
     if (!producer)
         return FAIL(ERR_NOMEM, "producer");
     *producer =
-        (struct log_producer){.log = log, .report = report, .context = context, .waker = waker};
-    rd_kafka_conf_t *conf = kafka_conf(log);
-    struct err e = conf ? producer_conf(conf) : FAIL(ERR_CONFIG, "kafka settings");
-    if (e.code == ERR_OK) {
-        rd_kafka_conf_set_opaque(conf, producer);
-        rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
-        e = kafka_new(RD_KAFKA_PRODUCER, conf, &producer->client);
-    } else if (conf) {
-        rd_kafka_conf_destroy(conf);
-    }
+        (struct log_producer){.log = log, .report = reported, .context = context, .waker = waker};
+    struct err e = start(producer);
     if (e.code != ERR_OK) {
         free(producer);
         return e;
-    }
-    if (waker) {
-        producer->queue = rd_kafka_queue_get_main(producer->client);
-        rd_kafka_queue_cb_event_enable(producer->queue, on_news, producer);
     }
     *ret_producer = producer;
     return OK;
@@ -101,17 +142,8 @@ void producer_close(struct log_producer *producer)
     if (!producer)
         return;
     producer->report = NULL;
-    rd_kafka_purge(producer->client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
-                                         RD_KAFKA_PURGE_F_NON_BLOCKING);
-    rd_kafka_flush(producer->client, CLOSE_MS);
-    if (producer->queue) {
-        rd_kafka_queue_cb_event_enable(producer->queue, NULL, NULL);
-        rd_kafka_queue_destroy(producer->queue);
-    }
-    for (int i = 0; i < TOPICS_MAX; i++)
-        if (producer->handles[i])
-            rd_kafka_topic_destroy(producer->handles[i]);
-    rd_kafka_destroy(producer->client);
+    if (producer->client)
+        stop(producer);
     free(producer);
 }
 
@@ -133,6 +165,7 @@ static rd_kafka_topic_t *handle_of(struct log_producer *producer, struct log_top
 struct err producer_append(struct log_producer *producer, struct log_topic *topic, int partition,
                            struct text key, struct text value, uint64_t tag)
 {
+    TRY(renew_if_fatal(producer));
     rd_kafka_topic_t *handle = handle_of(producer, topic);
     if (!handle)
         return FAIL(ERR_NOMEM, "topic handle");
@@ -149,12 +182,14 @@ struct err producer_append(struct log_producer *producer, struct log_topic *topi
 int producer_poll(struct log_producer *producer, int timeout_ms)
 {
     producer->polled = 0;
-    rd_kafka_poll(producer->client, timeout_ms);
+    if (renew_if_fatal(producer).code == ERR_OK)
+        rd_kafka_poll(producer->client, timeout_ms);
     return producer->polled;
 }
 
 struct err producer_flush(struct log_producer *producer, int timeout_ms)
 {
+    TRY(renew_if_fatal(producer));
     rd_kafka_resp_err_t code = rd_kafka_flush(producer->client, timeout_ms);
     return code ? kafka_fail("flush", code) : OK;
 }

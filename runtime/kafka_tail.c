@@ -7,9 +7,16 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "runtime/clock.h"
 #include "runtime/kafka_internal.h"
 
-enum { BATCH = 1000, TAIL_POLL_MS = 100 };
+enum {
+    BATCH = 1000,
+    TAIL_POLL_MS = 100,
+    RESTART_MS = 1000,
+    PATIENCE_MIN_MS = 20, /* of a fetch that has just been started */
+    PATIENCE_MAX_MS = 1000,
+};
 
 /* Records of one partition, newest kept. Bytes and slots are rings; [first, next) are the offsets
  * held. */
@@ -31,9 +38,13 @@ struct tail {
     struct log_reader *followers[FOLLOWERS_MAX];
     int followers_count;
     rd_kafka_topic_t *handle;
+    struct tail *next_stopped;
 };
 
 struct fetcher {
+    struct tail *stopped; /* of the thread: librdkafka gave up on them, and they could not be
+                             restarted yet */
+    int64_t restart_at_ms;
     rd_kafka_t *client;
     rd_kafka_queue_t *queue;
     pthread_t thread;
@@ -44,7 +55,8 @@ struct fetcher {
 struct fetch {
     struct log_topic *topic;
     int partition;
-    int64_t next; /* offset it delivers next; -1: not running */
+    int64_t next;    /* offset it delivers next; -1: not running */
+    int patience_ms; /* for the first record after a start */
     rd_kafka_topic_t *handle;
 };
 
@@ -95,7 +107,11 @@ static void ring_read(const struct tail *t, uint32_t at, void *out, size_t len)
 static void ring_append(struct tail *t, const rd_kafka_message_t *m)
 {
     size_t len = m->key_len + m->len;
-    assert(len < TAIL_RING_BYTES);
+    if (len >= TAIL_RING_BYTES) { /* readers fetch it for themselves */
+        t->first = t->next = m->offset + 1;
+        t->oldest = t->head;
+        return;
+    }
     if (m->offset != t->next) { /* a gap: what came before is of no use to readers in order */
         t->first = t->next = m->offset;
         t->oldest = t->head;
@@ -127,12 +143,34 @@ static bool ring_copy(struct tail *t, int64_t offset, struct arena *arena,
 /* ---- the thread ----------------------------------------------------------------------------- */
 
 /* Starts the tail again at the first record kept: its place was deleted by retention. */
-static void restart(struct tail *t)
+static bool restart(struct tail *t)
 {
     int64_t first, end;
-    struct err e = log_ends(t->topic, t->partition, &first, &end);
-    if (e.code == ERR_OK)
-        rd_kafka_seek(t->handle, t->partition, t->next < first ? first : end, 0);
+    return log_ends(t->topic, t->partition, &first, &end).code == ERR_OK &&
+           rd_kafka_seek(t->handle, t->partition, t->next < first ? first : end, 0) ==
+               RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static void restart_or_note(struct fetcher *fetcher, struct tail *t)
+{
+    if (restart(t))
+        return;
+    t->next_stopped = fetcher->stopped;
+    fetcher->stopped = t;
+    fetcher->restart_at_ms = clock_monotonic_ms() + RESTART_MS;
+}
+
+static void restart_stopped(struct fetcher *fetcher)
+{
+    if (!fetcher->stopped || clock_monotonic_ms() < fetcher->restart_at_ms)
+        return;
+    struct tail *list = fetcher->stopped;
+    fetcher->stopped = NULL;
+    while (list) {
+        struct tail *t = list;
+        list = t->next_stopped;
+        restart_or_note(fetcher, t);
+    }
 }
 
 /* NULL for an error that concerns no partition. */
@@ -142,7 +180,7 @@ static struct tail *tail_of_message(const rd_kafka_message_t *m)
     return topic && m->partition >= 0 ? atomic_load(&topic->tails[m->partition]) : NULL;
 }
 
-static void take_message(struct tail *t, const rd_kafka_message_t *m)
+static void take_message(struct fetcher *fetcher, struct tail *t, const rd_kafka_message_t *m)
 {
     if (!m->err) {
         pthread_mutex_lock(&t->lock);
@@ -150,7 +188,7 @@ static void take_message(struct tail *t, const rd_kafka_message_t *m)
         pthread_mutex_unlock(&t->lock);
     } else if (m->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
                m->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE) {
-        restart(t);
+        restart_or_note(fetcher, t);
     }
 }
 
@@ -162,7 +200,7 @@ static void poke_followers(struct tail *t)
     pthread_mutex_unlock(&t->lock);
 }
 
-static void take_batch(rd_kafka_message_t **batch, ssize_t n)
+static void take_batch(struct fetcher *fetcher, rd_kafka_message_t **batch, ssize_t n)
 {
     struct tail *last = NULL;
     for (ssize_t i = 0; i < n; i++) {
@@ -170,7 +208,7 @@ static void take_batch(rd_kafka_message_t **batch, ssize_t n)
         if (last && t != last)
             poke_followers(last);
         if (t)
-            take_message(t, batch[i]);
+            take_message(fetcher, t, batch[i]);
         last = t;
         rd_kafka_message_destroy(batch[i]);
     }
@@ -185,6 +223,7 @@ static void *fetcher_run(void *context)
     struct fetcher *fetcher = context;
     rd_kafka_message_t *batch[BATCH];
     while (!atomic_load(&fetcher->stop)) {
+        restart_stopped(fetcher);
         rd_kafka_message_t *first = rd_kafka_consume_queue(fetcher->queue, TAIL_POLL_MS);
         if (!first)
             continue;
@@ -192,7 +231,7 @@ static void *fetcher_run(void *context)
         do
             batch[n++] = first;
         while (n < BATCH && (first = rd_kafka_consume_queue(fetcher->queue, 0)) != NULL);
-        take_batch(batch, n);
+        take_batch(fetcher, batch, n);
     }
     return NULL;
 }
@@ -376,7 +415,8 @@ static struct err fetch_at(struct log_reader *reader, struct log_topic *topic, i
             realloc(reader->fetches, (reader->fetches_count + 1) * sizeof *reader->fetches);
         assert(reader->fetches);
         f = &reader->fetches[reader->fetches_count++];
-        *f = (struct fetch){.topic = topic, .partition = partition, .next = -1};
+        *f = (struct fetch){
+            .topic = topic, .partition = partition, .next = -1, .patience_ms = PATIENCE_MIN_MS};
     }
     if (f->next != from) {
         fetch_stop(f);
@@ -395,25 +435,36 @@ static bool keep_message(const rd_kafka_message_t *m, struct arena *arena,
     return key.at && value.at;
 }
 
+/* A compressed batch comes whole, also what lies before `from`. */
+static rd_kafka_message_t *consume_from(const struct fetch *f, int64_t from)
+{
+    rd_kafka_message_t *m;
+    while ((m = rd_kafka_consume(f->handle, f->partition, f->patience_ms)) != NULL && !m->err &&
+           m->offset < from)
+        rd_kafka_message_destroy(m);
+    return m;
+}
+
 /* The first record at `from`. librdkafka stops fetching while its queue is full and may then sleep
- * for a second over an empty one (facts.md): starting the fetch again wakes it. */
+ * for a second over an empty one (facts.md): starting the fetch again wakes it. But an answer of a
+ * fetch that was stopped is thrown away, so each start is given twice the patience of the last. */
 static struct err fetch_first(struct log_reader *reader, struct log_topic *topic, int partition,
                               int64_t from, struct fetch **ret_fetch,
                               rd_kafka_message_t **ret_message)
 {
-    enum { PATIENCE_MS = 20, ROUNDS = CATCH_UP_WAIT_MS / PATIENCE_MS };
-    *ret_message = NULL;
-    for (int round = 0; round < ROUNDS && !*ret_message; round++) {
-        if (round > 0)
-            fetch_stop(*ret_fetch);
+    int64_t until = clock_monotonic_ms() + CATCH_UP_WAIT_MS;
+    do {
         TRY(fetch_at(reader, topic, partition, from, ret_fetch));
-        *ret_message = rd_kafka_consume((*ret_fetch)->handle, partition, PATIENCE_MS);
-        /* A compressed batch comes whole, also what lies before `from`. */
-        while (*ret_message && !(*ret_message)->err && (*ret_message)->offset < from) {
-            rd_kafka_message_destroy(*ret_message);
-            *ret_message = rd_kafka_consume((*ret_fetch)->handle, partition, PATIENCE_MS);
+        struct fetch *f = *ret_fetch;
+        *ret_message = consume_from(f, from);
+        if (*ret_message) {
+            f->patience_ms = PATIENCE_MIN_MS;
+        } else {
+            fetch_stop(f);
+            f->patience_ms =
+                f->patience_ms < PATIENCE_MAX_MS / 2 ? f->patience_ms * 2 : PATIENCE_MAX_MS;
         }
-    }
+    } while (!*ret_message && clock_monotonic_ms() < until);
     return OK;
 }
 
@@ -432,6 +483,8 @@ static struct err fetch_read(struct log_reader *reader, struct log_topic *topic,
         bool kept = !m->err && keep_message(m, arena, &records[n]);
         if (m->err)
             e = kafka_fail("fetch", m->err);
+        else if (!kept && n == 0)
+            e = FAIL(ERR_MALFORMED, "a record is larger than any of ours");
         if (kept) {
             f->next = m->offset + 1;
             n++;

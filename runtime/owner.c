@@ -240,13 +240,15 @@ uint64_t owner_unsettled(const struct owner *o)
 void owner_watch(struct owner *o, owner_fold settled, void *context, struct arena *arena)
 {
     struct fact facts[FACTS_MAX];
-    size_t n = 1;
     int64_t at = -1;
     while (o->state == OWNER_ACTIVE && o->tail.next > at) {
+        size_t n = 0;
         at = o->tail.next;
         uint64_t gaps = o->tail.gaps;
         arena_reset(arena);
         struct err e = cursor_read(&o->tail, o->reader, arena, facts, FACTS_MAX, &n);
+        if (err_class(e) == ERR_CLASS_RETRY)
+            break; /* nothing has moved: later */
         for (size_t i = 0; e.code == ERR_OK && i < n && o->tail.judge.epoch == o->epoch; i++)
             e = settled(context, &facts[i]);
         if (e.code != ERR_OK)
@@ -266,7 +268,7 @@ static struct err nothing_settles(void *context, const struct fact *fact)
 {
     (void)context;
     (void)fact;
-    return FAIL(ERR_GAP, "a decision while renewing");
+    return FAIL(ERR_DEPOSED, "somebody else decided while the epoch was renewed");
 }
 
 struct err owner_renew(struct owner *o)

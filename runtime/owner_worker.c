@@ -216,29 +216,32 @@ static void take_membership(struct worker *w)
 
 /* ---- 2. takeovers --------------------------------------------------------------------------- */
 
-/* The shared cursor goes back to where this shard must go on. */
+/* The shared cursor goes back to where this shard must go on; one that cannot stays where it is,
+ * for the others. */
 static struct err rewind_pull(struct worker *w, struct pull *pull, const struct owner_source *from)
 {
     int partition = pull->cursor.partition;
     if (pull->open && from->offset >= pull->cursor.next)
         return OK;
-    pull->open = true;
     if (from->index > 0)
-        return cursor_resume_at(&pull->cursor, w->reader, pull->topic, partition, from->offset);
-    return cursor_resume(&pull->cursor, w->reader, pull->topic, partition, from->offset);
+        TRY(cursor_resume_at(&pull->cursor, w->reader, pull->topic, partition, from->offset));
+    else
+        TRY(cursor_resume(&pull->cursor, w->reader, pull->topic, partition, from->offset));
+    pull->open = true;
+    return OK;
 }
 
 static struct err rewind_pulls(struct worker *w, const struct shard *s)
 {
-    for (size_t k = 0; k < w->pulls_count; k++) {
-        struct err e = rewind_pull(w, &w->pulls[k], &s->owner.sources[k]);
-        if (e.code != ERR_OK) {
-            w->pulls[k].open = false;
-            w->pulls[k].cursor.next = 0;
-            return e;
-        }
-    }
+    for (size_t k = 0; k < w->pulls_count; k++)
+        TRY(rewind_pull(w, &w->pulls[k], &s->owner.sources[k]));
     return OK;
+}
+
+/* What could not be read yet is read in a later round: nothing has moved. */
+static bool may_wait(struct err e)
+{
+    return err_class(e) == ERR_CLASS_RETRY;
 }
 
 static void fail(struct shard *s, struct err e)
@@ -263,9 +266,10 @@ static void take_over(struct worker *w, struct shard *s)
     atomic_fetch_add(&w->options->status->takeovers, 1);
 }
 
+/* One that must be rewound would miss inputs that the shared cursors have passed. */
 static bool active(const struct shard *s)
 {
-    return s->assigned && s->owner.state == OWNER_ACTIVE;
+    return s->assigned && s->owner.state == OWNER_ACTIVE && !s->rewind;
 }
 
 /* It kept its memory while the group was rebalancing. */
@@ -285,7 +289,7 @@ static void take_overs(struct worker *w)
                                                     clock_monotonic_ms() >= s->owner.retake_at_ms);
         if (s->assigned && due)
             take_over(w, s);
-        else if (active(s) && s->rewind)
+        else if (s->assigned && s->owner.state == OWNER_ACTIVE && s->rewind)
             catch_up(w, s);
     }
 }
@@ -307,6 +311,8 @@ static size_t decide_commands(struct worker *w, struct shard *s)
     arena_reset(&w->batch);
     struct err e = log_read(w->reader, s->owner.commands, s->owner.partition,
                             s->owner.commands_next, &w->batch, records, OWNER_BATCH, &n);
+    if (may_wait(e))
+        return 0;
     for (i = 0; e.code == ERR_OK && i < n && s->owner.state == OWNER_ACTIVE; i++)
         e = records[i].offset == s->owner.commands_next
                 ? shard_command_record(s, &records[i], unit(w))
@@ -380,6 +386,8 @@ static size_t read_pull(struct worker *w, size_t source)
         return 0;
     arena_reset(&w->batch);
     struct err e = cursor_read(&pull->cursor, w->reader, &w->batch, facts, FACTS_MAX, &n);
+    if (may_wait(e))
+        return 0;
     if (e.code != ERR_OK) {
         for (size_t i = 0; i < w->shards_count; i++)
             if (active(&w->shards[i]))
@@ -387,12 +395,14 @@ static size_t read_pull(struct worker *w, size_t source)
         return 0;
     }
     for (size_t i = 0; i < n; i++) {
+        /* Positions must not lead to positions, or idle workers would write to each other for ever.
+         */
+        w->foreign += facts[i].decision.outcome != OUTCOME_POSITION;
         if (pull->from->saga)
             feed_aggregates(w, source, &facts[i]);
         else
             feed_sagas(w, source, &facts[i]);
     }
-    w->foreign += n;
     return n;
 }
 

@@ -207,24 +207,42 @@ static struct err end(struct store *store, struct err err)
     return err;
 }
 
-static struct err halt(struct store *store, const char *service, const char *name,
-                       int64_t generation, const char *reason)
+/* As projection_fence does: only the owner, and only of this catalogue. */
+static struct err bump_as(struct store *store, const char *service, struct uuid owner,
+                          int64_t catalogue)
+{
+    char who[UUID_TEXT_LEN + 1], number[24];
+    PGresult *result;
+    uuid_format(owner, who);
+    snprintf(number, sizeof number, "%" PRId64, catalogue);
+    const char *params[] = {service, who, number};
+    TRY(pg_ask(&store->pg,
+               "UPDATE projection_lease SET catalogue = catalogue + 1"
+               " WHERE service = $1 AND owner = $2::uuid AND catalogue = $3::bigint RETURNING 1",
+               COUNT(params), params, &result));
+    bool moved = PQntuples(result) == 1;
+    PQclear(result);
+    return moved ? OK : FAIL(ERR_DEPOSED, "another owner or another catalogue");
+}
+
+static struct err halt(struct store *store, const char *service, struct uuid owner,
+                       int64_t catalogue, const char *name, int64_t generation, const char *reason)
 {
     char number[24];
     snprintf(number, sizeof number, "%" PRId64, generation);
     const char *params[] = {name, number, reason};
-    TRY(bump(store, service)); /* the lease row first, as everybody */
+    TRY(bump_as(store, service, owner, catalogue)); /* the lease row first, as everybody */
     return run(store,
                "UPDATE projection_version SET halted = $3, halted_at = clock_timestamp()"
                " WHERE projection = $1 AND generation = $2::bigint",
                COUNT(params), params);
 }
 
-struct err store_halt(struct store *store, const char *service, const char *name,
-                      int64_t generation, const char *reason)
+struct err store_halt(struct store *store, const char *service, struct uuid owner,
+                      int64_t catalogue, const char *name, int64_t generation, const char *reason)
 {
     TRY(pg_do(&store->pg, "BEGIN"));
-    return end(store, halt(store, service, name, generation, reason));
+    return end(store, halt(store, service, owner, catalogue, name, generation, reason));
 }
 
 static struct err create(struct store *store, const struct projection *projection,

@@ -68,9 +68,10 @@ static void nap(const struct worker *w, int ms)
 /* Stops this read model alone; the session ends, and the next one goes on without it. */
 static struct err halt(struct worker *w, const char *name, int64_t generation, const char *reason)
 {
+    TRY(store_halt(w->store, w->options->service, w->owner, w->generations.catalogue, name,
+                   generation, reason));
     report(REPORT_ERROR, "projection_halted", "service", w->options->service, "projection", name,
            "why", reason, NULL);
-    TRY(store_halt(w->store, w->options->service, name, generation, reason));
     return FAIL(ERR_DEPOSED, "a read model was halted");
 }
 

@@ -305,8 +305,10 @@ struct err shard_command(struct shard *s, const struct command *c, const struct 
     return decide(s, c, &d, arena);
 }
 
+enum { DEAD_LETTER_WAIT_MS = 5 };
+
 /* What nobody can read is decided as refused, so that the numbering stays whole, and kept for
- * people to see. */
+ * people to see: at least once, also when this decision turns out void. */
 static struct err undecodable(struct shard *s, const struct log_record *record,
                               const struct input *input, struct arena *arena)
 {
@@ -319,10 +321,12 @@ static struct err undecodable(struct shard *s, const struct log_record *record,
     s->undecodable++;
     if (s->dead_letters) {
         int partition = partition_of(key, log_topic_partitions(s->dead_letters));
-        struct err e = producer_append(s->owner.producer, s->dead_letters, partition, record->key,
-                                       record->value, 0);
-        if (e.code != ERR_OK)
-            return e;
+        struct err e;
+        while ((e = producer_append(s->owner.producer, s->dead_letters, partition, record->key,
+                                    record->value, 0))
+                   .code == ERR_FULL)
+            producer_poll(s->owner.producer, DEAD_LETTER_WAIT_MS);
+        TRY(e);
     }
     return owner_append(&s->owner, &d, arena);
 }

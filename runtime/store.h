@@ -89,9 +89,12 @@ NODISCARD struct err store_positions(struct store *store, const char *name, int6
 /* Rows at 0 for partitions that have none yet. */
 NODISCARD struct err store_positions_add(struct store *store, const struct projection *projection,
                                          int64_t generation, const char *topic, int partitions);
-/* Records that this generation cannot go on, and why; tells the other workers by the catalogue. */
-NODISCARD struct err store_halt(struct store *store, const char *service, const char *name,
-                                int64_t generation, const char *reason);
+/* Records that this generation cannot go on, and why; tells the other workers by the catalogue.
+ * ERR_DEPOSED, and nothing recorded, when somebody else leads or the catalogue is another: then it
+ * was old rows that did not fit. */
+NODISCARD struct err store_halt(struct store *store, const char *service, struct uuid owner,
+                                int64_t catalogue, const char *name, int64_t generation,
+                                const char *reason);
 
 /* ---- generations come and go ---- */
 

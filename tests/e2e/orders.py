@@ -95,6 +95,7 @@ def cancelled_after_confirmation(foldlog):
     ended("confirmed first", foldlog, order_id, "confirmed", None)
     equal("cancelling a confirmed order is accepted", foldlog.cancel(order_id).status, 200)
     foldlog.happened(order_id, "fulfilment.ended.v1")
+    agrees(lambda: "still confirmed" if foldlog.see(order_id)["status"] == "confirmed" else None)  # another read model
     ended("and ends cancelled", foldlog, order_id, "cancelled", "customer_request")
     equal("refunded in full", [(c["captured"], c["refunded"]) for c in foldlog.ledger()[order_id]], [(9900, 9900)])
     balance("restocked", foldlog, lamp, on_hand=5, reserved=0, committed=0)
