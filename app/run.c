@@ -13,6 +13,7 @@
 #include "app/house.h"
 #include "app/instance.h"
 #include "app/run_parts.h"
+#include "app/run_sample.h"
 #include "app/settings.h"
 #include "app/verbs.h"
 #include "effects/effects.h"
@@ -260,6 +261,7 @@ static int stop_all(void)
     alarm(STOP_DEADLINE_S);
     http_admin_stop(admin);
     api_stop(parts.api);
+    sampler_stop();
     atomic_store(&stop, true);
     int code = join_parts();
     log_close(kafka);
@@ -303,6 +305,7 @@ static struct err start(void)
         TRY(start_api());
     TRY(admin_start(&parts, &admin));
     start_parts();
+    sampler_start(&parts, kafka);
     return OK;
 }
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "app/run_parts.h"
+#include "app/run_sample.h"
 #include "app/settings.h"
 #include "runtime/http_admin.h"
 
@@ -176,6 +177,40 @@ static void print_sampled(const struct part_list *parts, const struct sampled *m
     }
 }
 
+static void print_answers(const struct api_counts *c, struct admin_page *page)
+{
+    admin_print(page, "# HELP foldlog_http_answers_total Answers by status\n"
+                      "# TYPE foldlog_http_answers_total counter\n");
+    for (int status = 0; status < API_STATUSES; status++)
+        if (c->answers[status])
+            admin_print(page, "foldlog_http_answers_total{code=\"%d\"} %llu\n", status,
+                        (unsigned long long)c->answers[status]);
+}
+
+/* From the request to its answer: with what a command waits for its decision. */
+static void print_durations(const struct api_counts *c, struct admin_page *page)
+{
+    static const char name[] = "foldlog_http_request_duration_seconds";
+    static const char *const kinds[API_KINDS] = {
+        [API_QUERIES] = "query", [API_COMMANDS] = "command"};
+    admin_print(page, "# HELP %s From a request to its answer\n# TYPE %s histogram\n", name, name);
+    for (int kind = 0; kind < API_KINDS; kind++) {
+        const struct api_durations *d = &c->durations[kind];
+        uint64_t sum = 0;
+        for (int i = 0; i < API_BUCKETS; i++) {
+            sum += d->buckets[i];
+            admin_print(page, "%s_bucket{kind=\"%s\",le=\"%g\"} %llu\n", name, kinds[kind],
+                        (double)api_bucket_us[i] / 1e6, (unsigned long long)sum);
+        }
+        sum += d->buckets[API_BUCKETS];
+        admin_print(page,
+                    "%s_bucket{kind=\"%s\",le=\"+Inf\"} %llu\n%s_sum{kind=\"%s\"} %.6f\n"
+                    "%s_count{kind=\"%s\"} %llu\n",
+                    name, kinds[kind], (unsigned long long)sum, name, kinds[kind],
+                    (double)d->total_us / 1e6, name, kinds[kind], (unsigned long long)sum);
+    }
+}
+
 static void print_api(const struct api_counts *c, struct admin_page *page)
 {
     // clang-format off
@@ -197,6 +232,8 @@ static void print_api(const struct api_counts *c, struct admin_page *page)
     // clang-format on
     for (size_t i = 0; i < COUNT(rows); i++)
         admin_metric(page, rows[i].name, rows[i].type, rows[i].help, rows[i].value);
+    print_answers(c, page);
+    print_durations(c, page);
 }
 
 /* By the names that Prometheus's own clients use. */
@@ -228,6 +265,7 @@ static void metrics(void *context, struct admin_page *page)
         struct api_counts counts = api_counts(parts->api);
         print_api(&counts, page);
     }
+    sampler_print(page);
     print_process(page);
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "runtime/clock.h"
 #include "runtime/report.h"
 
 enum { ALLOW_BYTES = 128 };
@@ -44,8 +45,26 @@ struct arena *api_arena(void)
     return arena;
 }
 
-void api_call_free(struct api_call *call)
+const int64_t api_bucket_us[API_BUCKETS] = {1000,    2500,    5000,    10000,  25000,
+                                            50000,   100000,  250000,  500000, 1000000,
+                                            2500000, 5000000, 10000000};
+
+static void count_duration(struct api *api, enum api_kind kind, int64_t us)
 {
+    int bucket = 0;
+    while (bucket < API_BUCKETS && us > api_bucket_us[bucket])
+        bucket++;
+    atomic_fetch_add(&api->durations[kind].buckets[bucket], 1);
+    atomic_fetch_add(&api->durations[kind].total_us, (uint64_t)us);
+}
+
+void api_call_done(struct api_call *call, int status)
+{
+    assert(status > 0 && status < API_STATUSES);
+    atomic_fetch_add(&call->api->answers[status], 1);
+    if (call->route)
+        count_duration(call->api, call->route->command ? API_COMMANDS : API_QUERIES,
+                       clock_monotonic_us() - call->began_us);
     free(call->record);
     free(call);
 }
@@ -101,6 +120,7 @@ static void handle(void *context, struct http_request *http)
         abort();
     call->api = api;
     call->http = http;
+    call->began_us = clock_monotonic_us();
     header_trace(call);
     switch (route_find(&api->options.routes, http->method, http->path, &call->route, call->parts,
                        allow, sizeof allow)) {
@@ -245,6 +265,13 @@ struct api_counts api_counts(const struct api *api)
         .voids = atomic_load(&api->voids),
         .connections = (int64_t)http.connections_open,
     };
+    for (size_t i = 0; i < API_STATUSES; i++)
+        c.answers[i] = atomic_load(&api->answers[i]);
+    for (size_t k = 0; k < API_KINDS; k++) {
+        for (size_t i = 0; i <= API_BUCKETS; i++)
+            c.durations[k].buckets[i] = atomic_load(&api->durations[k].buckets[i]);
+        c.durations[k].total_us = atomic_load(&api->durations[k].total_us);
+    }
     for (size_t i = 0; i < api->services_count; i++)
         c.in_flight += atomic_load(&api->services[i].in_flight);
     return c;

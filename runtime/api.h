@@ -58,7 +58,17 @@ NODISCARD struct err api_start(const struct api_options *options, struct api **r
  * come), stops. NULL is fine. */
 void api_stop(struct api *api);
 
+enum api_kind { API_QUERIES, API_COMMANDS, API_KINDS };
+enum { API_STATUSES = 600, API_BUCKETS = 13 };
+extern const int64_t api_bucket_us[API_BUCKETS]; /* upper bounds */
+struct api_durations {
+    uint64_t buckets[API_BUCKETS + 1]; /* each its own; the last: longer than all bounds */
+    uint64_t total_us;
+};
+
 struct api_counts {
+    uint64_t answers[API_STATUSES]; /* by status */
+    struct api_durations durations[API_KINDS];
     bool ready;
     uint64_t requests, refused, commands, decided, replayed, undecided, overloaded, append_failed,
         queries;

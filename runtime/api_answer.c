@@ -29,7 +29,7 @@ static void finish(struct api_call *call, struct http_answer *answer)
     if (call->applied[0])
         http_answer_field(answer, "Preference-Applied", call->applied);
     http_respond(http, answer);
-    api_call_free(call);
+    api_call_done(call, answer->status);
 }
 
 /* ---- problems ---- */

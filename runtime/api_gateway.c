@@ -31,7 +31,8 @@ static void answered(void *context, const struct relay_response *response)
 {
     struct api_call *call = context;
     struct http_answer answer = {.status = response->status, .body = response->body};
-    if (response->outcome != RELAY_ANSWERED) {
+    if (response->outcome != RELAY_ANSWERED || answer.status < 200 ||
+        answer.status >= API_STATUSES) {
         answer_problem(call, PROBLEM_UNAVAILABLE,
                        response->outcome == RELAY_UNREACHED ? "The service cannot be reached."
                                                             : may_be);
@@ -45,7 +46,7 @@ static void answered(void *context, const struct relay_response *response)
             http_answer_field(&answer, f->name.at, f->value.at);
     }
     http_respond(call->http, &answer);
-    api_call_free(call);
+    api_call_done(call, answer.status);
 }
 
 /* The same path and query, of another server; false: too long. */

@@ -40,6 +40,7 @@ struct api_call {
     const struct route *route;
     struct text parts[ROUTE_PATH_MAX]; /* percent-encoded */
     struct actor actor;
+    int64_t began_us;
     char traceparent[API_TRACEPARENT_LEN + 1];
     struct api_position positions[API_POSITIONS_MAX]; /* to be reached first */
     size_t positions_count;
@@ -84,14 +85,18 @@ struct api {
     _Atomic uint64_t commands, decided, replayed, undecided, overloaded, append_failed, queries,
         hits, misses, refused;
     _Atomic uint64_t voids;
+    _Atomic uint64_t answers[API_STATUSES];
+    struct {
+        _Atomic uint64_t buckets[API_BUCKETS + 1], total_us;
+    } durations[API_KINDS];
     atomic_bool ready;
 };
 
 struct api_service *api_service_find(struct api *api, const char *name);
 /* Memory of this thread, emptied by each call. */
 struct arena *api_arena(void);
-/* Frees the call after it has been answered. */
-void api_call_free(struct api_call *call);
+/* Counts the answer and frees the call, after it has been answered. */
+void api_call_done(struct api_call *call, int status);
 
 /* ---- api_header.c: what a request says beside path and body ---- */
 

@@ -1,5 +1,7 @@
 """What a client is told: statuses, problems with pointers, positions, entity tags. usage: answers.py FOLDLOG"""
 import json
+import os
+import subprocess
 import sys
 import uuid
 
@@ -113,6 +115,26 @@ def lists(foldlog, sku):
     equal("which is a refusal", foldlog.get("/v1/orders?limit=101").status in (400, 422), True)
 
 
+def metrics(foldlog, sku):
+    foldlog.settled(foldlog.order((sku, 1)))
+    tool = os.environ.get("FOLDLOG_TEST_PROMTOOL")
+    if not tool:
+        raise SystemExit("FAIL  FOLDLOG_TEST_PROMTOOL is not set: ./dev test fetches it")
+
+    def page():
+        return foldlog.admin.call("GET", "/metrics").raw.decode()
+
+    wanted = ["foldlog_decisions_total{role=", "foldlog_http_answers_total{code=\"201\"}",
+              "foldlog_http_request_duration_seconds_bucket{kind=\"command\",le=\"+Inf\"}",
+              "foldlog_projection_lag_records{service=\"order\",projection=\"orders\"}",
+              "foldlog_publisher_lag_records{service=\"order\"}", "foldlog_sagas{state=\"compensating\"}",
+              "foldlog_takeovers_total", "foldlog_void_records_total", "process_resident_memory_bytes"]
+    missing = agrees(lambda: [w for w in wanted if w not in page()], 20)
+    check("metrics tell what operators look for", not missing, missing)
+    done = subprocess.run([tool, "check", "metrics"], input=page(), text=True, capture_output=True)
+    equal("promtool finds nothing wrong with them", (done.returncode, done.stdout + done.stderr), (0, ""))
+
+
 def operators_verbs(foldlog, sku):
     """What an operator sees of one order."""
     order_id = foldlog.order((sku, 1))
@@ -147,6 +169,7 @@ with System(sys.argv[1]) as foldlog:
     bodies(foldlog, sku)
     discontinued(foldlog)
     read_your_writes(foldlog)
+    metrics(foldlog, sku)
     operators_verbs(foldlog, sku)
     entity_tags(foldlog, sku)
     lists(foldlog, sku)

@@ -51,8 +51,8 @@ ensure_jars() {
 
 # What the examples and some tests import from PyPI, in a place of its own per list.
 ensure_python() {
-    local list=examples/requirements.txt venv fresh
-    venv=${KAFKA_HOME%/*}/python-$(sha256sum $list | cut -c 1-12)
+    local list=tools/dev/requirements.txt venv fresh
+    venv=${KAFKA_HOME%/*}/python-$(cat $list examples/requirements.txt | sha256sum | cut -c 1-12)
     export FOLDLOG_TEST_PYTHON=$venv/bin/python
     [ ! -d "$venv" ] || return 0
     say "fetching what $list names"
@@ -60,6 +60,21 @@ ensure_python() {
     { /usr/bin/python3 -m venv "$fresh" && "$fresh/bin/python" -m pip install -q -r $list; } >"$RUN/python.log" 2>&1 ||
         { tail -n 20 "$RUN/python.log" >&2; rm -rf "$fresh"; die "cannot install $list, see $RUN/python.log"; }
     mv -T "$fresh" "$venv" 2>/dev/null || [ -d "$venv" ] # lost a race: fine
+    rm -rf "$fresh"
+}
+
+# Prometheus's checker of metrics, out of its package: installing that would start a server.
+ensure_promtool() {
+    local home=${KAFKA_HOME%/*}/promtool fresh
+    export FOLDLOG_TEST_PROMTOOL=$home/usr/bin/promtool
+    [ ! -d "$home" ] || return 0
+    say "fetching promtool"
+    fresh=$(mktemp -d "${KAFKA_HOME%/*}/fetch.XXXXXX")
+    chmod 755 "$fresh"
+    (cd "$fresh" && { apt-get download prometheus || { as_root apt-get update && apt-get download prometheus; }; } &&
+        dpkg -x prometheus_*.deb . && rm prometheus_*.deb) >"$RUN/promtool.log" 2>&1 ||
+        { tail -n 20 "$RUN/promtool.log" >&2; rm -rf "$fresh"; die "cannot fetch promtool, see $RUN/promtool.log"; }
+    mv -T "$fresh" "$home" 2>/dev/null || [ -d "$home" ] # lost a race: fine
     rm -rf "$fresh"
 }
 

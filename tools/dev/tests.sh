@@ -73,6 +73,7 @@ tests_services() {
     unset FOLDLOG_KAFKA FOLDLOG_PG # a user's servers are not for tests
     services_up
     ensure_python
+    ensure_promtool
     export FOLDLOG_TEST_KAFKA=127.0.0.1:$KAFKA_PORT
     export FOLDLOG_TEST_PG="host=127.0.0.1 port=$PG_PORT user=postgres dbname=postgres"
     export FOLDLOG_TEST_SANDBOX=http://127.0.0.1:$SANDBOX_PORT
