@@ -48,8 +48,9 @@ class Run:
             "kafka": make(run, "kafka", kafka, ready=lambda: services.broker_answers(self.brokers)),
             "postgres": make(run, "postgres", postgres, ready=lambda: services.listens(pg_port),
                              stop_signal=signal.SIGINT, cwd="/"),
-            "sandbox": make(run, "sandbox", [named["SANDBOX"], "--port", str(self.sandbox_port), "--data",
-                                             f"{run}/sandbox.ledger"], ready=lambda: services.listens(self.sandbox_port)),
+            "sandbox": make(run, "sandbox", [named["SANDBOX"], "--port", str(self.sandbox_port),
+                                             "--data", f"{run}/sandbox.ledger"],
+                            ready=lambda: services.listens(self.sandbox_port)),
         }
         self.processes |= {i: make(run, i, [self.binary, "run", "--insecure-dev"], self.foldlog_environment(i),
                                    lambda i=i: self.is_ready(i)) for i in INSTANCES}
@@ -128,7 +129,9 @@ class Run:
 
     def why(self, name):
         try:
-            return "" if name not in INSTANCES else ": " + services.http_get(self.admin_ports[name], "/readyz?verbose")[1]
+            if name not in INSTANCES:
+                return ""
+            return ": " + services.http_get(self.admin_ports[name], "/readyz?verbose")[1]
         except OSError as e:
             return f": {e}"
 

@@ -57,13 +57,15 @@ class Check:
         """How much the run felt of what was done to it."""
         shards = [s for found in self.truth.values() for s in found]
         valid = [d for s in shards for d in s.valid]
-        endings = Counter(f"{o.status}{f' ({o.reason})' if o.status == 'cancelled' else ''}" for o in self.orders.values())
+        endings = Counter(f"{o.status} ({o.reason})" if o.status == "cancelled" else o.status
+                          for o in self.orders.values())
         tries = [f for op in self.world.history for f in op.facts]
         return (f"{len(valid)} decisions, {sum(d.replayed for d in valid)} replayed, "
                 f"{sum(d.outcome == REFUSED for d in valid)} refused; {sum(s.voids for s in shards)} void records, "
                 f"{sum(s.takeovers for s in shards)} TAKEOVERs\n"
-                f"{sum(f['what'] == h.INVOKED for f in tries)} requests, {sum(f['what'] == h.UNKNOWN for f in tries)} without "
-                f"an answer, {sum(f['what'] == h.ACCEPTED for f in tries)} answered 202\n"
+                f"{sum(f['what'] == h.INVOKED for f in tries)} requests, "
+                f"{sum(f['what'] == h.UNKNOWN for f in tries)} without an answer, "
+                f"{sum(f['what'] == h.ACCEPTED for f in tries)} answered 202\n"
                 f"{len(self.orders)} orders: " + ", ".join(f"{n} {e}" for e, n in sorted(endings.items())))
 
     def run(self):
@@ -170,8 +172,8 @@ class Check:
                 for d in shard.valid:
                     if d.outcome == ACCEPTED and not d.replayed:
                         if d.version != now[d.target] + len(d.events):
-                            self.wrong(f"{shard.where(d)}: version {d.version} of {d.target} with {len(d.events)} events "
-                                       f"after version {now[d.target]}")
+                            self.wrong(f"{shard.where(d)}: version {d.version} of {d.target} with {len(d.events)} "
+                                       f"events after version {now[d.target]}")
                         now[d.target] = d.version
 
     def outcomes(self):
@@ -180,7 +182,8 @@ class Check:
                 at = {d.offset: d for d in shard.valid}
                 for d in shard.valid:
                     if (d.events or d.commands) and not counts(d):
-                        self.wrong(f"{shard.where(d)}: has effects, but is " + ("replayed" if d.replayed else "not accepted"))
+                        self.wrong(f"{shard.where(d)}: has effects, but is "
+                                   + ("replayed" if d.replayed else "not accepted"))
                     if d.replayed:
                         self.compare_replay(shard, d, at.get(d.first_offset))
 
@@ -196,7 +199,8 @@ class Check:
             made = [(s, d) for s, d in decisions if counts(d) and d.type != "position"]
             if len(made) > 1 and command_id != NIL:
                 places = ", ".join(s.where(d) for s, d in made)
-                self.findings.doubled.append(f"command {command_id} of {service} is accepted {len(made)} times: {places}")
+                self.findings.doubled.append(
+                    f"command {command_id} of {service} is accepted {len(made)} times: {places}")
 
     # ---- what clients were told ----
 
@@ -241,8 +245,8 @@ class Check:
         answer = fact["answer"]
         made = self.made(op, answer["command_id"])
         if not made:
-            self.findings.lost.append(f"{op}: answered {fact['status']} as command {answer['command_id']}, which no valid "
-                                      f"decision accepts")
+            self.findings.lost.append(f"{op}: answered {fact['status']} as command {answer['command_id']}, "
+                                      f"which no valid decision accepts")
             return
         shard, d = made[0]
         if (answer["id"], answer["version"]) != (d.target, d.version):
@@ -279,7 +283,8 @@ class Check:
             command = found[offset] if offset < len(found) else None
             decisions = self.by_id.get((service, command.id), []) if command else []
             if not any(d.outcome == REFUSED and d.problem == fact["problem"] for _, d in decisions):
-                self.findings.lost.append(f"{op}: refused as {fact['problem']} at {fact['position']}, which no decision says")
+                self.findings.lost.append(
+                    f"{op}: refused as {fact['problem']} at {fact['position']}, which no decision says")
             if any(counts(d) for _, d in decisions):
                 self.wrong(f"{op}: refused as {fact['problem']}, and accepted too")
         if refused and op.told(h.OK):
@@ -326,7 +331,8 @@ class Check:
             for n, item in enumerate(order.items if order.keeps() else ()):
                 stock = self.stock.get(item["sku"])
                 if not stock or stock.lines.get((order.id, n)) != ("committed", item["quantity"]):
-                    self.wrong(f"order {order.id} is {order.status}, but line {n} holds no {item['quantity']} of {item['sku']}")
+                    self.wrong(f"order {order.id} is {order.status}, but line {n} holds no {item['quantity']} of "
+                               f"{item['sku']}")
 
     def money(self):
         charges = defaultdict(list)
@@ -337,7 +343,8 @@ class Check:
         for order in self.orders.values():
             mine = charges[order.id]
             if len(mine) > 1:
-                self.findings.doubled.append(f"order {order.id} is charged {len(mine)} times: {[c['id'] for c in mine]}")
+                self.findings.doubled.append(
+                    f"order {order.id} is charged {len(mine)} times: {[c['id'] for c in mine]}")
             complaint = money_complaint(order, mine)
             if complaint:
                 self.wrong(f"order {order.id} ({order.method}) is {order.status}: {complaint}")
@@ -376,7 +383,8 @@ class Check:
             self.wrong(f"order {order_id} is {'in the log only' if order_id in placed else 'in the read model only'}")
         for order_id in set(shown) & set(placed):
             order, seen = placed[order_id], shown[order_id]
-            got = {k: seen.get(k) for k in ("status", "version", "reason", "items", "phase")} | {"total": seen["total"]["amount"]}
+            got = {k: seen.get(k) for k in ("status", "version", "reason", "items", "phase")}
+            got["total"] = seen["total"]["amount"]
             items = [{k: i[k] for k in ("sku", "quantity", "unit_price")} for i in order.items]
             wanted = {"status": order.status, "version": order.version, "reason": order.reason, "items": items,
                       "phase": "done" if order.at_rest() else seen["phase"], "total": order.total}
@@ -392,7 +400,8 @@ def money_complaint(order, charges):
     """One charge, kept if and only if the order stands."""
     charge = charges[0] if charges else None
     if order.keeps():
-        good = charge and charge["amount"] == charge["captured"] == order.total and charge["refunded"] == 0 and not charge["voided"]
+        good = charge and charge["amount"] == charge["captured"] == order.total and charge["refunded"] == 0 \
+            and not charge["voided"]
         return None if good else f"of {order.total}, but the charge is {charge}"
     if charge is None or charge["status"] == "declined":
         return None

@@ -244,8 +244,9 @@ RECORD_FORMAT = "%p %o %K %S\n%k%s%h\x1e\n"
 def read_topic(brokers, topic):
     """All of it, up to its end as of now, as any read_committed consumer sees it; {} when it is empty."""
     done = subprocess.run(
-        ["kcat", "-C", "-b", brokers, "-t", topic, "-o", "beginning", "-e", "-q", "-X", "isolation.level=read_committed",
-         "-X", "check.crcs=true", "-f", RECORD_FORMAT], capture_output=True, timeout=READ_S, check=False)
+        ["kcat", "-C", "-b", brokers, "-t", topic, "-o", "beginning", "-e", "-q",
+         "-X", "isolation.level=read_committed", "-X", "check.crcs=true", "-f", RECORD_FORMAT],
+        capture_output=True, timeout=READ_S, check=False)
     if done.returncode != 0:
         raise OSError(f"kcat {topic}: {done.stderr.decode(errors='replace')[-500:]}")
     return split_stream(done.stdout)

@@ -47,7 +47,7 @@ class Shard:
                 epoch, number = record.offset, 0
                 self.takeovers += 1
                 if read.commands_next > decided:
-                    findings.wrong(f"{where}: a TAKEOVER with commands_next {read.commands_next}, decided are {decided}")
+                    findings.wrong(f"{where}: TAKEOVER with commands_next {read.commands_next}, decided are {decided}")
             elif epoch >= 0 and read.epoch == epoch and read.number == number + 1:
                 number += 1
                 if record.key.decode(errors="replace") != read.target:
@@ -171,7 +171,7 @@ class Order:
     ended: bool = False
 
     def at_rest(self):
-        return self.status in ("confirmed", "shipped", "delivered", "cancelled") and self.stage in ("confirmed", "cancelled")
+        return (self.keeps() or self.status == "cancelled") and self.stage in ("confirmed", "cancelled")
 
     def keeps(self):
         return self.status in ("confirmed", "shipped", "delivered")

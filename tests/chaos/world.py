@@ -1,6 +1,7 @@
 """Collects what a run left behind, when it has come to rest."""
 import http.client
 import json
+import subprocess
 import time
 
 import history as h
@@ -85,8 +86,15 @@ def judge(site, seconds, tell):
         time.sleep(2)
     last, since = None, 0
     while True:
-        world = collect(site)
-        findings, summary = check(world)
+        try:
+            world = collect(site)
+            findings, summary = check(world)
+        except (OSError, http.client.HTTPException, subprocess.SubprocessError) as e:
+            if time.monotonic() > end:
+                raise
+            tell(f"cannot be read yet: {e}")
+            time.sleep(2)
+            continue
         found = findings.all()
         if found != last:
             last, since = found, time.monotonic()
