@@ -1,11 +1,11 @@
-"""Sixty customers want what twenty can have, all at once. usage: oversell.py FOLDLOG"""
+"""Two hundred customers want what fifty can have, all at once. usage: oversell.py FOLDLOG"""
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from system import System, check_accounts, equal, finish
 
-CUSTOMERS, STOCK = 60, 20
+CUSTOMERS, STOCK = 200, 50
 
 
 def rush(foldlog, sku, other):
