@@ -25,6 +25,8 @@
 
 enum {
     STOP_DEADLINE_S = 10,
+    START_PATIENCE_S = 120, /* for a Kafka that is away */
+    START_RETRY_S = 1,
     SERVICES_MAX = 16,
     MODEL_CACHE_BYTES = 4 * 1024 * 1024,
     HTTP_THREADS = 2,
@@ -285,20 +287,37 @@ static struct err check_topics(void)
         tell, NULL);
 }
 
-static struct err open_kafka(void)
+/* Waits for a Kafka that is away, for a while: at a start of everything the broker may come last.
+ */
+static struct err reach_kafka(const sigset_t *signals)
+{
+    const struct timespec pause = {.tv_sec = START_RETRY_S};
+    struct err e;
+    for (int s = 0; (e = check_topics()).code != ERR_OK && err_class(e) == ERR_CLASS_RETRY; s++) {
+        if (s == 0)
+            report(REPORT_WARN, "waiting_for_kafka", "why", report_err(e), NULL);
+        if (s >= START_PATIENCE_S)
+            return e;
+        if (sigtimedwait(signals, NULL, &pause) > 0)
+            return FAIL(ERR_STOPPING, "told to stop before Kafka answered");
+    }
+    return e;
+}
+
+static struct err open_kafka(const sigset_t *signals)
 {
     static char instance[128];
     TRY(instance_name(instance, sizeof instance));
     TRY(log_open(
         &(struct log_options){.brokers = setting_text(SETTING_KAFKA), .instance = instance},
         &kafka));
-    return check_topics();
+    return reach_kafka(signals);
 }
 
 /* HTTP first: a port that is taken ends the start before anything is owned. */
-static struct err start(void)
+static struct err start(const sigset_t *signals)
 {
-    TRY(open_kafka());
+    TRY(open_kafka(signals));
     choose_services();
     choose_parts();
     if (answers_http())
@@ -321,7 +340,9 @@ int verb_run(int argc, char **argv, const struct verb_options *options)
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    struct err e = start();
+    struct err e = start(&signals);
+    if (e.code == ERR_STOPPING)
+        return EXIT_OK;
     if (e.code != ERR_OK)
         return verb_failed("run", e);
     report(REPORT_INFO, "started", "instance", log_instance(kafka), "roles",

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "runtime/kafka_internal.h"
+#include "runtime/report.h"
 
 struct err kafka_fail(const char *what, rd_kafka_resp_err_t code)
 {
@@ -57,10 +58,19 @@ static struct err set_all(const struct log *log, rd_kafka_conf_t *conf)
     return OK;
 }
 
+/* What librdkafka has to say goes where everything goes. */
+static void on_log(const rd_kafka_t *client, int level, const char *facility, const char *text)
+{
+    (void)level;
+    report(REPORT_WARN, "kafka_says", "client", client ? rd_kafka_name(client) : "", "facility",
+           facility, "text", text, NULL);
+}
+
 rd_kafka_conf_t *kafka_conf(const struct log *log)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     struct err e = set_all(log, conf);
+    rd_kafka_conf_set_log_cb(conf, on_log);
     if (e.code == ERR_OK)
         return conf;
     rd_kafka_conf_destroy(conf);
