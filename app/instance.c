@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "app/settings.h"
+#include "runtime/event_log.h"
 
 enum { ORDINALS_MAX = 64 };
 
@@ -41,4 +42,12 @@ struct err instance_name(char *ret_name, unsigned size)
             return OK;
         }
     return FAIL(ERR_CONFIG, "no free instance name: set FOLDLOG_INSTANCE");
+}
+
+struct err instance_log(const char *name, struct log **ret_log)
+{
+    return log_open(&(struct log_options){.brokers = setting_text(SETTING_KAFKA),
+                                          .instance = name,
+                                          .kafka_settings = settings_kafka()},
+                    ret_log);
 }

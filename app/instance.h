@@ -8,4 +8,8 @@
  * locked. The lock is held until the process ends. */
 NODISCARD struct err instance_name(char *ret_name, unsigned size);
 
+/* The process's, or a verb's, connection to Kafka, by the settings. */
+struct log;
+NODISCARD struct err instance_log(const char *name, struct log **ret_log);
+
 #endif

@@ -2,6 +2,7 @@
 #include "app/log_scan.h"
 
 #include "app/house.h"
+#include "app/instance.h"
 #include "app/settings.h"
 #include "core/partition.h"
 
@@ -13,9 +14,7 @@ struct ends {
 
 struct err log_scan_open(struct log **ret_log)
 {
-    return log_open(
-        &(struct log_options){.brokers = setting_text(SETTING_KAFKA), .instance = "foldlog-verb"},
-        ret_log);
+    return instance_log("foldlog-verb", ret_log);
 }
 
 static struct err start(const struct log_scan *scan, struct feed *feed, struct ends *ends)

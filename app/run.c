@@ -308,9 +308,7 @@ static struct err open_kafka(const sigset_t *signals)
 {
     static char instance[128];
     TRY(instance_name(instance, sizeof instance));
-    TRY(log_open(
-        &(struct log_options){.brokers = setting_text(SETTING_KAFKA), .instance = instance},
-        &kafka));
+    TRY(instance_log(instance, &kafka));
     return reach_kafka(signals);
 }
 

@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { VALUE_MAX = 1024, ENV_MAX = 80 };
+enum { VALUE_MAX = 1024, ENV_MAX = 80, KAFKA_MAX = 32, KAFKA_NAME_MAX = 80 };
 enum kind { KIND_TEXT, KIND_NUMBER, KIND_BOOLEAN, KIND_SECRET };
 
 static const struct {
@@ -95,6 +96,70 @@ static bool set_from_environment(enum setting s)
     return set(s, table[s].fallback, "default");
 }
 
+/* ---- handed on to librdkafka ---- */
+
+static struct {
+    char names[KAFKA_MAX][KAFKA_NAME_MAX], values[KAFKA_MAX][VALUE_MAX];
+    const char *pairs[2 * KAFKA_MAX + 1], *sources[KAFKA_MAX];
+    size_t count;
+} kafka;
+
+static const char kafka_flag[] = "--kafka.", kafka_env[] = "FOLDLOG_KAFKA__";
+
+/* The last word counts: flags are taken after the environment. */
+static bool set_kafka(const char *name, size_t len, const char *value, const char *source)
+{
+    size_t i = 0;
+    while (i < kafka.count &&
+           (strlen(kafka.names[i]) != len || memcmp(kafka.names[i], name, len) != 0))
+        i++;
+    if (i == KAFKA_MAX || len == 0 || len >= KAFKA_NAME_MAX || strlen(value) >= VALUE_MAX) {
+        fprintf(stderr, "foldlog: too many kafka settings, or %.*s is too long\n", (int)len, name);
+        return false;
+    }
+    snprintf(kafka.names[i], KAFKA_NAME_MAX, "%.*s", (int)len, name);
+    snprintf(kafka.values[i], VALUE_MAX, "%s", value);
+    kafka.pairs[2 * i] = kafka.names[i];
+    kafka.pairs[2 * i + 1] = kafka.values[i];
+    kafka.sources[i] = source;
+    kafka.count += i == kafka.count;
+    return true;
+}
+
+static bool take_kafka_flag(const char *arg)
+{
+    const char *name = arg + sizeof kafka_flag - 1, *equals = strchr(name, '=');
+    if (equals)
+        return set_kafka(name, (size_t)(equals - name), equals + 1, "flag");
+    fprintf(stderr, "foldlog: %s needs =VALUE\n", arg);
+    return false;
+}
+
+static bool read_kafka_environment(void)
+{
+    for (char **e = environ; *e; e++) {
+        char name[KAFKA_NAME_MAX];
+        const char *equals = strchr(*e, '=');
+        if (!equals || strncmp(*e, kafka_env, sizeof kafka_env - 1) != 0)
+            continue;
+        size_t len = (size_t)(equals - *e) - (sizeof kafka_env - 1);
+        for (size_t i = 0; i < len && i < sizeof name; i++) {
+            char c = (*e)[sizeof kafka_env - 1 + i];
+            name[i] = c == '_' ? '.' : (char)tolower((unsigned char)c);
+        }
+        if (!set_kafka(name, len < sizeof name ? len : sizeof name, equals + 1, "environment"))
+            return false;
+    }
+    return true;
+}
+
+const char *const *settings_kafka(void)
+{
+    return kafka.pairs;
+}
+
+/* ---- flags ---- */
+
 static int find(const char *name, size_t len)
 {
     for (int s = 0; s < SETTINGS; s++)
@@ -107,6 +172,8 @@ static int find(const char *name, size_t len)
  * wrong. */
 static int take_flag(int left, char **arg)
 {
+    if (strncmp(arg[0], kafka_flag, sizeof kafka_flag - 1) == 0)
+        return take_kafka_flag(arg[0]) ? 1 : -1;
     const char *name = arg[0] + 2, *equals = strchr(name, '=');
     int s = find(name, equals ? (size_t)(equals - name) : strlen(name));
     if (s < 0)
@@ -128,6 +195,8 @@ int settings_read(int argc, char **argv)
     for (enum setting s = 0; s < SETTINGS; s++)
         if (!set_from_environment(s))
             return -1;
+    if (!read_kafka_environment())
+        return -1;
     for (int i = 0; i < argc;) {
         int used = strncmp(argv[i], "--", 2) == 0 ? take_flag(argc - i, argv + i) : 0;
         if (used < 0)
@@ -171,17 +240,30 @@ bool setting_has(enum setting s, const char *word)
     return false;
 }
 
+static void show(bool json, bool first, const char *name, const char *value, const char *source)
+{
+    if (json)
+        printf("%s{\"setting\":\"%s\",\"value\":\"%s\",\"source\":\"%s\"}", first ? "[" : ",", name,
+               value, source);
+    else
+        printf("%-20s %-50s %s\n", name, value, source);
+}
+
 void settings_show(bool json)
 {
-    for (enum setting s = 0; s < SETTINGS; s++) {
-        const char *value =
-            table[s].kind == KIND_SECRET && values[s].text[0] ? "********" : values[s].text;
-        if (json)
-            printf("%s{\"setting\":\"%s\",\"value\":\"%s\",\"source\":\"%s\"}%s", s ? "," : "[",
-                   table[s].flag, value, values[s].source, s + 1 == SETTINGS ? "]\n" : "");
-        else
-            printf("%-20s %-50s %s\n", table[s].flag, value, values[s].source);
+    static const char hidden[] = "********";
+    for (enum setting s = 0; s < SETTINGS; s++)
+        show(json, s == 0, table[s].flag,
+             table[s].kind == KIND_SECRET && values[s].text[0] ? hidden : values[s].text,
+             values[s].source);
+    for (size_t i = 0; i < kafka.count; i++) {
+        char name[KAFKA_NAME_MAX + 8];
+        bool secret = strstr(kafka.names[i], "password") || strstr(kafka.names[i], "secret");
+        snprintf(name, sizeof name, "kafka.%s", kafka.names[i]);
+        show(json, false, name, secret ? hidden : kafka.values[i], kafka.sources[i]);
     }
+    if (json)
+        puts("]");
 }
 
 void settings_help(void)

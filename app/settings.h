@@ -52,6 +52,9 @@ int64_t setting_number(enum setting setting);
 bool setting_flag(enum setting setting);
 /* Is `word` in this comma-separated setting? */
 bool setting_has(enum setting setting, const char *word);
+/* --kafka.NAME=VALUE, and FOLDLOG_KAFKA__NAME in the environment with _ for each dot: handed on to
+ * librdkafka. Pairs of name and value, ended by NULL. */
+const char *const *settings_kafka(void);
 /* All of them with value and source; secrets hidden. */
 void settings_show(bool json);
 /* One line per setting, for --help. */

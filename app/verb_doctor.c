@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "app/house.h"
+#include "app/instance.h"
 #include "app/settings.h"
 #include "app/verbs.h"
 #include "effects/effects.h"
@@ -109,9 +110,7 @@ static void look_at_groups(struct doctor *d)
 
 static void look_at_kafka(struct doctor *d)
 {
-    struct err e = log_open(
-        &(struct log_options){.brokers = setting_text(SETTING_KAFKA), .instance = "doctor"},
-        &d->log);
+    struct err e = instance_log("doctor", &d->log);
     if (e.code != ERR_OK) {
         say_err(d, "kafka", e);
         return;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "app/house.h"
+#include "app/instance.h"
 #include "app/progress.h"
 #include "app/settings.h"
 #include "app/verbs.h"
@@ -277,9 +278,7 @@ static int run(struct work *work, const struct order *order)
         return EXIT_OK;
     if (order->asks && !agreed(work, order->name))
         return EXIT_FAILED;
-    struct err e = log_open(
-        &(struct log_options){.brokers = setting_text(SETTING_KAFKA), .instance = "projections"},
-        &work->log);
+    struct err e = instance_log("projections", &work->log);
     if (e.code == ERR_OK) {
         e = order->run(work);
         log_close(work->log);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "app/house.h"
+#include "app/instance.h"
 #include "app/settings.h"
 #include "app/verbs.h"
 #include "effects/effects.h"
@@ -49,8 +50,7 @@ int verb_topics(int argc, char **argv, const struct verb_options *options)
     bool apply = argc == 1 && strcmp(argv[0], "apply") == 0;
     if (!apply && (argc != 1 || strcmp(argv[0], "check") != 0))
         return verb_usage("topics check|apply");
-    struct err e = log_open(
-        &(struct log_options){.brokers = setting_text(SETTING_KAFKA), .instance = "topics"}, &log);
+    struct err e = instance_log("topics", &log);
     if (e.code == ERR_OK) {
         e = run(log, apply, options);
         log_close(log);
