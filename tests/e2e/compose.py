@@ -1,0 +1,167 @@
+"""docker-compose.yml and the Dockerfile: linted, and then executed. There is no Docker here, so the command, the
+environment and the health check of every service are run as plain processes, and an order goes through all of them.
+usage: compose.py FOLDLOG"""
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+TOOLS = os.environ.get("FOLDLOG_TEST_PYTHON")  # with what tools/dev/requirements.txt names
+if TOOLS and os.path.dirname(os.path.dirname(TOOLS)) != sys.prefix:
+    os.execv(TOOLS, [TOOLS, *sys.argv])
+import yaml
+
+from system import SECRETS, Client, Person, System, check, equal, finish, free_port, services, wait_until
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+PROVIDED = {"kafka", "postgres", "payment-sandbox"}  # by ./dev test
+ENTRYPOINT = ["foldlog"]  # of the Dockerfile
+
+
+def linted():
+    for tool, *arguments in (["hadolint", "Dockerfile"],
+                             ["check-jsonschema", "--builtin-schema", "vendor.compose-spec", "docker-compose.yml"]):
+        done = subprocess.run([sys.executable, "-c", RUNNER, tool, *arguments], cwd=ROOT, text=True,
+                              capture_output=True)
+        equal(f"{tool} finds nothing wrong", (done.returncode, done.stdout if done.returncode else ""), (0, ""))
+
+
+# Console scripts name the place where their environment was made; their entry points do not.
+RUNNER = """
+import importlib.metadata, os, sys
+name = sys.argv[1]
+script = [e for e in importlib.metadata.entry_points(group="console_scripts") if e.name == name]
+sys.argv = sys.argv[1:]
+if script:
+    sys.exit(script[0].load()())
+os.execv(os.path.join(os.path.dirname(sys.executable), name), sys.argv)
+"""
+
+
+class Composed:
+    """The services of the file that are ours, as processes: host names become ports of this machine."""
+
+    def __init__(self, binary):
+        with open(os.path.join(ROOT, "docker-compose.yml"), encoding="utf-8") as file:
+            self.file = yaml.safe_load(file)["services"]
+        self.binary, self.named = binary, services()
+        self.ours = {n: s for n, s in self.file.items() if n not in PROVIDED}
+        self.ports = {n: (free_port(), free_port()) for n in self.ours}
+        self.keys = tempfile.mkdtemp(prefix="keys-", dir=os.getcwd())
+        self.run = os.urandom(4).hex()
+        self.processes = {}
+
+    def here(self, text):
+        """A string of the file as it must be on this machine."""
+        sandbox = self.named["SANDBOX"]
+        text = text.replace("kafka:9092", self.named["KAFKA"]).replace("http://payment-sandbox:8090", sandbox)
+        text = text.replace("/run/foldlog", self.keys).replace("/var/lib/foldlog", self.keys).replace("0.0.0.0", "127.0.0.1")
+        text = text.replace("/usr/local/share/foldlog", os.path.join(ROOT, "deploy"))
+        if text.startswith("host=postgres"):
+            text = self.named["PG"]
+        return re.sub(r"http://([a-z-]+):8080", lambda m: f"http://127.0.0.1:{self.ports[m.group(1)][0]}", text)
+
+    def environment(self, name):
+        port, admin = self.ports[name]
+        given = {k: self.here(str(v)) for k, v in (self.ours[name].get("environment") or {}).items()}
+        if "FOLDLOG_INSTANCE" in given:
+            given["FOLDLOG_INSTANCE"] += f"-{self.run}"
+        path = os.pathsep.join([os.path.dirname(self.binary), os.environ["PATH"]])
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("FOLDLOG_")}
+        return kept | given | {"PATH": path, "FOLDLOG_PORT": str(port), "FOLDLOG_ADMIN_PORT": str(admin)}
+
+    def command(self, name):
+        service = self.ours[name]
+        return [self.here(a) for a in service.get("entrypoint", ENTRYPOINT) + service.get("command", [])]
+
+    def once(self, name):
+        done = subprocess.run(self.command(name), env=self.environment(name), text=True, capture_output=True, timeout=120)
+        equal(f"{name} ends with 0", (done.returncode, done.stderr if done.returncode else ""), (0, ""))
+
+    def start(self, name):
+        with open(f"compose-{name}.log", "a", encoding="utf-8") as log:
+            self.processes[name] = subprocess.Popen(self.command(name), env=self.environment(name), stdout=log, stderr=log)
+
+    def healthy(self, name):
+        if self.processes[name].poll() is not None:
+            raise SystemExit(f"FAIL  {name} ended with {self.processes[name].returncode}, see compose-{name}.log")
+        test = self.ours[name]["healthcheck"]["test"]
+        assert test[0] == "CMD", test
+        return subprocess.run(test[1:], env=self.environment(name), capture_output=True).returncode == 0
+
+    def stop(self):
+        for process in self.processes.values():
+            process.terminate()
+        codes = {n: p.wait(30) for n, p in self.processes.items()}
+        equal("SIGTERM ends all of them with 0", {n: c for n, c in codes.items() if c}, {})
+
+
+def dependencies(composed):
+    """In the order that depends_on asks for."""
+    done, order = set(PROVIDED), []
+    while len(order) < len(composed.ours):
+        ready = [n for n, s in composed.ours.items() if n not in done and set(s.get("depends_on", {})) <= done]
+        if not ready:
+            raise SystemExit(f"FAIL  depends_on has a circle among {set(composed.ours) - done}")
+        order += ready
+        done |= set(ready)
+    return order
+
+
+def share_keys(composed):
+    """What was made is well-formed; but the vault of these servers is under the keys of the other stories."""
+    for name in ("secret", "email-secret", "master-key"):
+        path = os.path.join(composed.keys, name)
+        with open(path, encoding="ascii") as file:
+            check(f"{name}: 64 hex digits", re.fullmatch("[0-9a-f]{64}\n", file.read()))
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(SECRETS["FOLDLOG_" + name.upper().replace("-", "_")])
+
+
+def run_all(composed):
+    order = dependencies(composed)
+    lasting = [n for n in order if "healthcheck" in composed.ours[n]]
+    for name in order:
+        if name in lasting:
+            composed.start(name)
+        else:
+            composed.once(name)
+        if name == "keys":
+            share_keys(composed)
+    for name in lasting:
+        wait_until(f"{name} healthy", lambda n=name: composed.healthy(n), 120)
+    check(f"{len(lasting)} services are healthy by their own checks", True)
+
+
+def one_role_each(composed):
+    seen = {}
+    for name, service in composed.ours.items():
+        flags = [a for a in service.get("command", []) if a.startswith(("--roles=", "--services="))]
+        if flags:
+            seen.setdefault(tuple(flags), []).append(name)
+    equal("one container per service and role", [n for n in seen.values() if len(n) > 1], [])
+    names = [s["environment"]["FOLDLOG_INSTANCE"] for s in composed.ours.values() if "FOLDLOG_INSTANCE" in s.get("environment", {})]
+    equal("each with an instance name of its own", len(set(names)), len([n for n in composed.ours if "healthcheck" in composed.ours[n]]))
+
+
+linted()
+composed = Composed(os.path.abspath(sys.argv[1]))
+one_role_each(composed)
+try:
+    run_all(composed)
+    foldlog = System(composed.binary)
+    foldlog.port = composed.ports["gateway"][0]
+    foldlog.client = Client(foldlog.port, foldlog.authorize)
+    with open(os.path.join(composed.keys, "admin.json"), encoding="utf-8") as file:
+        admin = json.load(file)
+    foldlog.boss = Person(foldlog, admin["email"], admin["password"])
+    foldlog.buyer = foldlog.person("buyer")
+    lamp = foldlog.product(5, 4900)
+    order = foldlog.order((lamp, 2))
+    equal("an order goes through all of them", foldlog.settled(order, 60)["status"], "confirmed")
+    equal("stock tells the same", foldlog.stock(lamp)["committed"], 2)
+finally:
+    composed.stop()
+finish()
