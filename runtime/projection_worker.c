@@ -7,13 +7,16 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "runtime/clock.h"
 #include "runtime/read_model.h"
 #include "runtime/report.h"
 
-enum { SESSION_ARENA = 512 * 1024, ADVANCES_MAX = SERVICE_MODELS_MAX * FEED_SOURCES_MAX * 4 };
+enum {
+    SESSION_ARENA = 512 * 1024,
+    ADVANCES_MAX = SERVICE_MODELS_MAX * FEED_SOURCES_MAX * 4,
+    NAP_STEP_MS = 20, /* the longest until a stop is noticed */
+};
 
 struct place { /* of one read model in one partition */
     int64_t next;
@@ -60,7 +63,7 @@ static void set_status(const struct worker *w, bool leader, int halted)
 static void nap(const struct worker *w, int ms)
 {
     for (int64_t end = clock_monotonic_ms() + ms; !stopping(w) && clock_monotonic_ms() < end;)
-        nanosleep(&(struct timespec){.tv_nsec = 20 * 1000000}, NULL);
+        clock_sleep_ms(NAP_STEP_MS);
 }
 
 /* ---- halting ---- */
