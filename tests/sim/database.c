@@ -692,6 +692,12 @@ int64_t database_next_offset(const struct projection *projection, const char *to
     return p ? p->next_offset : 0;
 }
 
+bool database_tally_is(const struct projection *projection, int64_t rows, uint64_t digest)
+{
+    const struct model *m = model_of(projection);
+    return m->tally_rows == rows && m->tally_digest == digest;
+}
+
 int database_losses(const char *service)
 {
     return database_of(service)->losses;

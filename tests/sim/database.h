@@ -22,6 +22,8 @@ void database_each(const struct projection *projection, void (*fn)(void *context
 int64_t database_commands_next(const struct projection *projection, const char *topic,
                                int partition);
 int64_t database_next_offset(const struct projection *projection, const char *topic, int partition);
+/* Does the catalogue tell of so many rows, with this digest? */
+bool database_tally_is(const struct projection *projection, int64_t rows, uint64_t digest);
 /* How often this service's database has lost commits. */
 int database_losses(const char *service);
 

@@ -47,8 +47,8 @@ static void prepare(uint64_t seed, int commands)
     history_begin();
     limits_begin();
     reads_begin();
-    check_begin();
     staff_prepare();
+    check_begin();
     shoppers_begin();
     shoppers_hire();
     staff_hire();
