@@ -241,7 +241,7 @@ static struct err replay(struct shard *s, const struct command *c, struct decisi
     return OK;
 }
 
-static void react_to_command(struct shard *s, const struct command *c, const struct decision *d,
+static void react_to_command(struct shard *s, const struct command *c, struct decision *d,
                              const void *message, const struct state *state, struct draft *draft)
 {
     const struct saga_input input = {
@@ -251,6 +251,7 @@ static void react_to_command(struct shard *s, const struct command *c, const str
         draft_refuse(draft, PROBLEM_NOT_FOUND, "there is no such saga");
         return;
     }
+    d->saga = order; /* what it sends belongs to it, whether or not the command named it */
     struct saga_input with_id = input;
     with_id.id = order;
     s->service->saga->react(state->data, &with_id, draft);
