@@ -318,6 +318,8 @@ static struct err undecodable(struct shard *s, const struct log_record *record,
     struct command c = {
         .id = input_id(input), .attempt = input_id(input), .target = key, .type = TEXT("unknown")};
     struct decision d = decision_of(&c, input, clock_now_us());
+    const struct state *state = states_find(s->states, key);
+    d.version = state ? state->version : 0;
     refuse(&d, PROBLEM_UNDECODABLE, "the command record cannot be read", NULL);
     s->undecodable++;
     if (s->dead_letters) {
