@@ -26,6 +26,7 @@ struct job {
     struct uuid payment_id;
     struct uuid order_id;
     struct uuid key;
+    struct uuid event_id;
     struct common_money amount; /* authorize, refund */
     uint8_t misses;
     uint16_t reference_len;
@@ -123,6 +124,7 @@ static bool start(void *memory, const struct event *event, bool repeat)
     case PAYMENT_EVENT_UNKNOWN_V1:
         return false;
     }
+    job->event_id = event->id;
     bool unnamed = job->operation != PAYMENT_OPERATION_AUTHORIZE && job->reference_len == 0;
     job->stage = unnamed ? STAGE_FIND : repeat ? STAGE_ASK : STAGE_ACT;
     return true;
@@ -242,19 +244,19 @@ static void call(const void *memory, struct arena *arena, struct effect_call *re
 
 /* ---- results -------------------------------------------------------------------------------- */
 
-static void finish(const struct job *job, const char *outcome,
-                   const struct payment_command *command, struct arena *arena,
-                   struct effect_result *ret_result)
+/* space: of the command's id. */
+static void finish(struct uuid space, const char *outcome, const struct payment_command *command,
+                   struct arena *arena, struct effect_result *ret_result)
 {
     struct payment_command *message = arena_alloc(arena, sizeof *message);
     assert(message);
     *message = *command;
-    ret_result->id = uuid_derive(job->key, text_of(outcome));
+    ret_result->id = uuid_derive(space, text_of(outcome));
     ret_result->message = message;
 }
 
 #define FINISH(outcome, tag_, member, ...)                                                       \
-    finish(job, outcome,                                                                         \
+    finish(job->key, outcome,                                                                    \
            &(struct payment_command){.tag = tag_,                                                \
                                      .as.member = {.payment_id = job->payment_id, __VA_ARGS__}}, \
            arena, ret_result)
@@ -307,12 +309,18 @@ static void refused(const struct job *job, struct text reason, struct arena *are
     }
 }
 
+/* Of this request of the operation: the next one, under the same key, may end so too. */
 static void give_up(const void *memory, const char *reason, struct arena *arena,
                     struct effect_result *ret_result)
 {
     const struct job *job = memory;
-    FINISH("unknown", PAYMENT_COMMAND_RECORD_UNKNOWN_V1, record_unknown_v1,
-           .operation = job->operation, .reason = text_of(reason));
+    const struct payment_command command = {
+        .tag = PAYMENT_COMMAND_RECORD_UNKNOWN_V1,
+        .as.record_unknown_v1 = {.payment_id = job->payment_id,
+                                 .operation = job->operation,
+                                 .reason = text_of(reason)},
+    };
+    finish(job->event_id, "unknown", &command, arena, ret_result);
 }
 
 static void conclude(const struct job *job, const struct provider_operation *operation,
