@@ -475,10 +475,20 @@ static struct err work(struct worker *w)
 
 /* ---- sessions ---- */
 
+/* What the last session sent may still be under way in the database, on a connection that we lost.
+ * It must not be committed while this session reads rows and positions: so it is another owner. */
+static struct err disown_last_session(struct worker *w)
+{
+    TRY(store_lease_return(w->store, w->options->service, w->owner));
+    w->owner = random_uuid();
+    return OK;
+}
+
 static struct err hold_session(struct worker *w)
 {
     int halted = 0;
     TRY(store_open(w->options->conninfo, w->options->instance, &w->store));
+    TRY(disown_last_session(w));
     TRY(wait_for_lease(w));
     TRY(start_models(w, &halted));
     TRY(start_reading(w));
