@@ -177,6 +177,7 @@ static struct charge *open_charge(struct text body)
     assert(read);
     (void)read;
     c->id = (int)charges_count++;
+    note("bank opens ch_%d for order %.8s", c->id, order);
     return c;
 }
 

@@ -111,11 +111,12 @@ static void go_wrong(struct call *c)
         fail_later(c, HTTP_NO_ANSWER, c->timeout_us);
         break;
     case 4:
-        SOMETIMES(provider_duplicate); /* the answer to the call before, once more */
+        SOMETIMES(provider_duplicate); /* the answer to the call before, once more: a success, which
+                                          names its key (refusals do not: sandbox/README.md) */
         world_after((int64_t)chance_under(20 * MS), on_arrival, c, 0, 0);
         c->answer = c->http->last;
-        if (c->answer.status == 0)
-            c->answer.status = 502;
+        if (c->answer.status / 100 != 2)
+            c->answer = (struct bank_answer){.status = 502};
         fail_later(c, HTTP_FINE, 30 * MS);
         break;
     case 5:
@@ -142,6 +143,7 @@ struct err http_out_send(struct http_out *http, const struct http_request *reque
     snprintf(c->path, sizeof c->path, "%s", request->url + strlen("bank"));
     snprintf(c->key, sizeof c->key, "%s", request->key ? request->key : "");
     http->under_way++;
+    note("asks the provider: %s %s %s", c->method, c->path, c->key);
     if (down_until > world.now && world.faults)
         fail_later(c, HTTP_NO_CONNECTION, MS);
     else if (fault(world.swarm.provider))
@@ -162,6 +164,8 @@ int http_out_poll(struct http_out *http)
         c->next = NULL;
         http->under_way--;
         n++;
+        note("is answered %d: %.*s", c->trouble == HTTP_FINE ? c->answer.status : 0,
+             (int)c->answer.len, c->answer.body);
         bool fine = c->trouble == HTTP_FINE;
         if (fine)
             http->last = c->answer;
