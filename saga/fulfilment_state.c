@@ -297,6 +297,7 @@ void fulfilment_evolve(void *state, const void *event)
         break;
     case FULFILMENT_EVENT_COMPLETED_V1:
         s->phase = PHASE_CONFIRMED;
+        s->needs_attention = false;
         s->due = INT64_MAX;
         break;
     case FULFILMENT_EVENT_CANCELLATION_NOTED_V1:
@@ -328,6 +329,7 @@ void fulfilment_evolve(void *state, const void *event)
         break;
     case FULFILMENT_EVENT_ENDED_V1:
         s->phase = PHASE_ENDED;
+        s->needs_attention = false;
         s->due = INT64_MAX;
         fulfilment_finish(s);
         break;
