@@ -381,12 +381,16 @@ struct err store_positions_add(struct store *s, const struct projection *project
     return OK;
 }
 
-struct err store_halt(struct store *s, const char *service, const char *name, int64_t generation,
-                      const char *reason)
+struct err store_halt(struct store *s, const char *service, struct uuid owner, int64_t catalogue,
+                      const char *name, int64_t generation, const char *reason)
 {
     (void)service;
     (void)generation;
     TRY(statement(s));
+    if (!uuid_equal(s->db->owner, owner) || s->db->catalogue != catalogue) {
+        SOMETIMES(store_fence_owner);
+        return FAIL(ERR_DEPOSED, "another owner or another catalogue");
+    }
     struct model *m = model_named(s->db, name);
     m->halted = true;
     snprintf(m->reason, sizeof m->reason, "%s", reason);

@@ -254,14 +254,16 @@ static void retry(struct desk *desk, struct text order)
     assert(read);
     (void)read;
     command.as.retry_v1.order_id = id;
+    const struct order_of_work work = {.service = "fulfilment",
+                                       .commands = &fulfilment_commands,
+                                       .message = &command,
+                                       .target = order,
+                                       .id = random_uuid(),
+                                       .actor = ADMIN,
+                                       .expected_version = VERSION_ANY};
     SOMETIMES(operator_retries);
-    desk_ask(desk, &(struct order_of_work){.service = "fulfilment",
-                                           .commands = &fulfilment_commands,
-                                           .message = &command,
-                                           .target = order,
-                                           .id = random_uuid(),
-                                           .actor = ADMIN,
-                                           .expected_version = VERSION_ANY});
+    while (desk_ask(desk, &work)->answer == ANSWER_UNKNOWN && !world.violation[0])
+        world_sleep(SECOND);
 }
 
 /* Reads what failed, and has it tried again. */
