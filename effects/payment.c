@@ -244,19 +244,21 @@ static void call(const void *memory, struct arena *arena, struct effect_call *re
 
 /* ---- results -------------------------------------------------------------------------------- */
 
-/* space: of the command's id. */
-static void finish(struct uuid space, const char *outcome, const struct payment_command *command,
-                   struct arena *arena, struct effect_result *ret_result)
+/* The command's id follows from the event, not from the provider's key: the same operation may be
+ * asked for again under the same key, and end in the same way again. */
+static void finish(const struct job *job, const char *outcome,
+                   const struct payment_command *command, struct arena *arena,
+                   struct effect_result *ret_result)
 {
     struct payment_command *message = arena_alloc(arena, sizeof *message);
     assert(message);
     *message = *command;
-    ret_result->id = uuid_derive(space, text_of(outcome));
+    ret_result->id = uuid_derive(job->event_id, text_of(outcome));
     ret_result->message = message;
 }
 
 #define FINISH(outcome, tag_, member, ...)                                                       \
-    finish(job->key, outcome,                                                                    \
+    finish(job, outcome,                                                                         \
            &(struct payment_command){.tag = tag_,                                                \
                                      .as.member = {.payment_id = job->payment_id, __VA_ARGS__}}, \
            arena, ret_result)
@@ -309,18 +311,12 @@ static void refused(const struct job *job, struct text reason, struct arena *are
     }
 }
 
-/* Of this request of the operation: the next one, under the same key, may end so too. */
 static void give_up(const void *memory, const char *reason, struct arena *arena,
                     struct effect_result *ret_result)
 {
     const struct job *job = memory;
-    const struct payment_command command = {
-        .tag = PAYMENT_COMMAND_RECORD_UNKNOWN_V1,
-        .as.record_unknown_v1 = {.payment_id = job->payment_id,
-                                 .operation = job->operation,
-                                 .reason = text_of(reason)},
-    };
-    finish(job->event_id, "unknown", &command, arena, ret_result);
+    FINISH("unknown", PAYMENT_COMMAND_RECORD_UNKNOWN_V1, record_unknown_v1,
+           .operation = job->operation, .reason = text_of(reason));
 }
 
 static void conclude(const struct job *job, const struct provider_operation *operation,

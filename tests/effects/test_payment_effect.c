@@ -188,18 +188,13 @@ static void when_found_none(void)
     when_answered(200, "{\"charges\":[],\"operations\":[]}");
 }
 
-/* The command, with the id that its key and outcome give; that nobody knows is the outcome of one
- * request of the operation, not of its key. */
+/* The command, with the id that the event and the outcome give. */
 static const struct payment_command *then_sends(int tag, const char *outcome)
 {
-    struct uuid key;
     const struct payment_command *command = result.message;
     ck_assert_int_eq(verdict, EFFECT_DONE);
     ck_assert_int_eq(command->tag, tag);
-    ck_assert(uuid_read(text_of(key_text), &key));
-    if (tag == PAYMENT_COMMAND_RECORD_UNKNOWN_V1)
-        key = asked_by;
-    ck_assert(uuid_equal(result.id, uuid_derive(key, text_of(outcome))));
+    ck_assert(uuid_equal(result.id, uuid_derive(asked_by, text_of(outcome))));
     ck_assert(uuid_equal(command->as.record_captured_v1.payment_id, payment_id));
     return command;
 }
@@ -529,7 +524,7 @@ START_TEST(time_over_is_unknown_whatever_was_asked)
 }
 END_TEST
 
-START_TEST(the_same_operation_may_be_unknown_twice)
+START_TEST(the_same_operation_may_end_so_twice)
 {
     asked_by = uuid_derive(payment_id, TEXT("the first request"));
     given_void("ch_1");
@@ -604,7 +599,7 @@ int main(void)
         a_refund_that_errs_is_asked_about_and_repeated_under_its_key,
         a_refused_refund_is_a_failed_release,
         time_over_is_unknown_whatever_was_asked,
-        the_same_operation_may_be_unknown_twice,
+        the_same_operation_may_end_so_twice,
         every_result_is_a_valid_command,
         what_has_happened_asks_for_nothing,
         the_key_never_changes,
