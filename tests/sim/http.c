@@ -27,7 +27,8 @@ struct http_out {
     bool closed;
     int under_way;
     struct call *answers, **answers_end;
-    struct bank_answer last; /* what it was told last: may be told once more */
+    struct bank_answer last; /* a success, which names its key: may be told once more. Refusals and
+                                lists do not (sandbox/README.md) */
 };
 
 static int64_t down_until; /* nobody is there to be connected to */
@@ -111,12 +112,11 @@ static void go_wrong(struct call *c)
         fail_later(c, HTTP_NO_ANSWER, c->timeout_us);
         break;
     case 4:
-        SOMETIMES(provider_duplicate); /* the answer to the call before, once more: a success, which
-                                          names its key (refusals do not: sandbox/README.md) */
+        SOMETIMES(provider_duplicate); /* the answer to the operation before, once more */
         world_after((int64_t)chance_under(20 * MS), on_arrival, c, 0, 0);
-        c->answer = c->http->last;
-        if (c->answer.status / 100 != 2)
-            c->answer = (struct bank_answer){.status = 502};
+        c->answer = strcmp(c->method, "POST") == 0 ? c->http->last : (struct bank_answer){0};
+        if (c->answer.status == 0)
+            c->answer.status = 502;
         fail_later(c, HTTP_FINE, 30 * MS);
         break;
     case 5:
@@ -167,7 +167,7 @@ int http_out_poll(struct http_out *http)
         note("is answered %d: %.*s", c->trouble == HTTP_FINE ? c->answer.status : 0,
              (int)c->answer.len, c->answer.body);
         bool fine = c->trouble == HTTP_FINE;
-        if (fine)
+        if (fine && c->answer.status / 100 == 2 && strcmp(c->method, "POST") == 0)
             http->last = c->answer;
         http->answer(http->context, c->tag,
                      &(struct http_response){.trouble = c->trouble,
