@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "core/mutant.h"
 #include "effects/effects.h"
 #include "schemas/payment.h"
 #include "schemas/provider.h"
@@ -125,6 +126,8 @@ static bool start(void *memory, const struct event *event, bool repeat)
         return false;
     }
     job->event_id = event->id;
+    if (MUTANT(key_per_attempt) && repeat)
+        job->key = uuid_derive(job->key, TEXT("again"));
     bool unnamed = job->operation != PAYMENT_OPERATION_AUTHORIZE && job->reference_len == 0;
     job->stage = unnamed ? STAGE_FIND : repeat ? STAGE_ASK : STAGE_ACT;
     return true;
@@ -253,7 +256,7 @@ static void finish(const struct job *job, const char *outcome,
     struct payment_command *message = arena_alloc(arena, sizeof *message);
     assert(message);
     *message = *command;
-    ret_result->id = uuid_derive(job->event_id, text_of(outcome));
+    ret_result->id = uuid_derive(MUTANT(result_named_by_key) ? job->key : job->event_id, text_of(outcome));
     ret_result->message = message;
 }
 
@@ -333,7 +336,8 @@ static void conclude(const struct job *job, const struct provider_operation *ope
 static bool has_key(const struct provider_operation *operation, struct uuid key)
 {
     struct uuid theirs;
-    return uuid_read(operation->key, &theirs) && uuid_equal(theirs, key);
+    return uuid_read(operation->key, &theirs) &&
+           (uuid_equal(theirs, key) || MUTANT(answer_of_another_call));
 }
 
 /* Statuses by which the provider itself says no for good. A 404 to a new charge is a wrong address,
@@ -362,6 +366,10 @@ static enum effect_verdict learn_act(struct job *job, const struct effect_answer
             !has_key(&done.operation, job->key)) /* the answer to another call, come late */
             return doubt(job);
         conclude(job, &done.operation, arena, ret_result);
+        return EFFECT_DONE;
+    }
+    if (MUTANT(silence_is_a_no) && answer->status == 0) {
+        refused(job, TEXT("no answer"), arena, ret_result);
         return EFFECT_DONE;
     }
     if (!is_refusal(job, answer->status) ||
@@ -420,7 +428,7 @@ static enum effect_verdict learn_find(struct job *job, const struct effect_answe
         job->stage = STAGE_ACT;
         return EFFECT_NEXT;
     }
-    if (!found && ++job->misses < MISSES_BELIEVED)
+    if (!found && !MUTANT(first_miss_believed) && ++job->misses < MISSES_BELIEVED)
         return EFFECT_SETTLE;
     succeeded(job, (struct text){NULL, 0}, arena, ret_result); /* nothing is held */
     return EFFECT_DONE;

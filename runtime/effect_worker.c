@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "core/json_shape.h"
+#include "core/mutant.h"
 #include "core/partition.h"
 #include "runtime/breaker.h"
 #include "runtime/clock.h"
@@ -128,7 +129,7 @@ static struct job *new_job(struct worker *w)
 /* Nothing older for the same aggregate is unfinished. */
 static bool has_turn(const struct worker *w, const struct job *job)
 {
-    for (int i = 0; i < EFFECT_JOBS_MAX; i++) {
+    for (int i = 0; i < EFFECT_JOBS_MAX && !MUTANT(effect_out_of_turn); i++) {
         const struct job *other = &w->jobs[i];
         if (other->state != JOB_FREE && other->serial < job->serial &&
             text_equal(target_of(other), target_of(job)))
@@ -205,7 +206,7 @@ static void on_told(void *context, uint64_t tag, int64_t offset, struct err err)
     if (!job)
         return;
     assert(job->state == JOB_TELLING);
-    if (err.code != ERR_OK) {
+    if (err.code != ERR_OK && !MUTANT(result_not_sent_again)) {
         job->state = JOB_UNTOLD;
         pause_job(w, job);
         return;
@@ -466,7 +467,9 @@ static int64_t position_of(const struct worker *w, int partition)
     int64_t position = w->feeds[partition].cursor.done;
     for (int i = 0; i < EFFECT_JOBS_MAX; i++) {
         const struct job *job = &w->jobs[i];
-        if (job->state != JOB_FREE && job->partition == partition && job->position < position)
+        bool told = MUTANT(committed_before_delivery) && job->state == JOB_TELLING;
+        if (job->state != JOB_FREE && !told && job->partition == partition &&
+            job->position < position)
             position = job->position;
     }
     return position;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/mutant.h"
 #include "runtime/clock.h"
 #include "runtime/read_model.h"
 #include "runtime/report.h"
@@ -315,7 +316,8 @@ static int64_t later(int64_t a, int64_t b)
 
 static struct place place_after(const struct place *before, const struct cursor *cursor)
 {
-    return (struct place){.next = later(before->next, cursor->done),
+    int64_t done = MUTANT(views_resume_at_raw_end) ? cursor->next : cursor->done;
+    return (struct place){.next = later(before->next, done),
                           .commands = later(before->commands, cursor->commands_next),
                           .seen = later(before->seen, cursor->next)};
 }
@@ -339,7 +341,7 @@ static void list_advances(struct worker *w, const struct folding *f)
                                               .partition = p,
                                               .from = before.next,
                                               .to = after.next,
-                                              .commands_next = after.commands,
+                                              .commands_next = after.commands + MUTANT(read_your_writes_off_by_one),
                                               .seen_to = after.seen};
             row_text_set(&advance->name, text_of(f->model.projection->name));
             row_text_set(&advance->topic, text_of(log_topic_name(source->topic)));
@@ -378,7 +380,7 @@ static struct err commit(struct worker *w)
         count++;
     }
     struct store_fence fence = {.service = w->options->service,
-                                .owner = w->owner,
+                                .owner = MUTANT(owner_not_in_fence) ? (struct uuid){{0}} : w->owner,
                                 .catalogue = w->generations.catalogue,
                                 .lease_ms = PROJECTION_LEASE_MS,
                                 .advances = w->advances,
@@ -479,6 +481,8 @@ static struct err work(struct worker *w)
  * It must not be committed while this session reads rows and positions: so it is another owner. */
 static struct err disown_last_session(struct worker *w)
 {
+    if (MUTANT(session_keeps_owner))
+        return OK;
     TRY(store_lease_return(w->store, w->options->service, w->owner));
     w->owner = random_uuid();
     return OK;

@@ -23,6 +23,7 @@ struct desk {
     } tails[DESK_TAILS];
     uint64_t tag; /* of the append that is waited for */
     bool append_failed;
+    int64_t delivered; /* of a mutant: it does not wait for more */
 };
 
 struct order_of_work { /* one command, however often it is tried */

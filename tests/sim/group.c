@@ -117,6 +117,7 @@ static void finish(struct group *g)
         } else {
             SOMETIMES(seats_lost);
             counters.overlapping_owners += holds(&g->seats[i]);
+            g->seats[i].holder->out = true;
         }
     }
     g->seats_count = kept;

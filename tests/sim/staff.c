@@ -74,6 +74,7 @@ static void own(struct proc *p, const char *group, const struct service *const *
         .services = services,
         .limits = {.step = world.swarm.short_steps ? STEP_SHORT_US : STEP_US,
                    .compensation = COMPENSATION_US},
+        .renew_decisions = world.swarm.renew_decisions,
         .stop = &p->stop,
         .status = &status,
     };

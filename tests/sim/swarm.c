@@ -45,6 +45,7 @@ void swarm_draw(struct swarm *s, int commands)
         .mean_provider = chance_one_in(2),
         .poison = chance_one_in(3),
         .retention = chance_one_in(3),
+        .renew_decisions = 5 + (unsigned)chance_under(chance_one_in(2) ? 40 : 4000),
     };
     for (int i = 0; i < SIM_SERVICES; i++)
         s->partitions[i] = 1 + (int)chance_under(3);

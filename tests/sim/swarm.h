@@ -27,6 +27,7 @@ struct swarm {
     bool mean_provider;
     bool poison;
     bool retention;
+    unsigned renew_decisions; /* of an owner's epoch */
     unsigned projections; /* bit per service whose read models are kept */
 };
 
