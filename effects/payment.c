@@ -133,6 +133,35 @@ static bool start(void *memory, const struct event *event, bool repeat)
     return true;
 }
 
+static bool is_answered(const void *memory, const struct event *event)
+{
+    const struct job *job = memory;
+    const struct payment_event *e = event_as(event, payment);
+    switch (e->tag) {
+    case PAYMENT_EVENT_AUTHORIZED_V1:
+    case PAYMENT_EVENT_DECLINED_V1:
+        return job->operation == PAYMENT_OPERATION_AUTHORIZE;
+    case PAYMENT_EVENT_CAPTURED_V1:
+    case PAYMENT_EVENT_CAPTURE_FAILED_V1:
+        return job->operation == PAYMENT_OPERATION_CAPTURE;
+    case PAYMENT_EVENT_VOIDED_V1:
+    case PAYMENT_EVENT_REFUND_REQUESTED_V1: /* a void that was refused leads there */
+        return job->operation == PAYMENT_OPERATION_VOID;
+    case PAYMENT_EVENT_REFUNDED_V1:
+        return job->operation == PAYMENT_OPERATION_REFUND;
+    case PAYMENT_EVENT_RELEASE_FAILED_V1:
+        return job->operation == e->as.release_failed_v1.operation;
+    case PAYMENT_EVENT_UNKNOWN_V1:
+        return job->operation == e->as.unknown_v1.operation;
+    case PAYMENT_EVENT_REQUESTED_V1:
+    case PAYMENT_EVENT_CAPTURE_REQUESTED_V1:
+    case PAYMENT_EVENT_RELEASE_REQUESTED_V1:
+    case PAYMENT_EVENT_VOID_REQUESTED_V1:
+        break;
+    }
+    return false;
+}
+
 /* ---- calls ---------------------------------------------------------------------------------- */
 
 static struct text encode(const struct json_shape *shape, const void *value, size_t size,
@@ -457,6 +486,7 @@ const struct effect payment_effect = {
     .commands = &payment_commands,
     .job_size = sizeof(struct job),
     .start = start,
+    .is_answered = is_answered,
     .call = call,
     .learn = learn,
     .give_up = give_up,

@@ -524,6 +524,30 @@ START_TEST(time_over_is_unknown_whatever_was_asked)
 }
 END_TEST
 
+static bool answered_by(const struct payment_event *message)
+{
+    const struct event event = {
+        .service = "payment", .vocabulary = &payment_events, .message = message};
+    return payment_effect.is_answered(job, &event);
+}
+
+START_TEST(what_the_log_says_has_ended_is_over)
+{
+    struct payment_event unknown = {
+        .tag = PAYMENT_EVENT_UNKNOWN_V1,
+        .as.unknown_v1 = {.operation = PAYMENT_OPERATION_AUTHORIZE}};
+    struct payment_event voided = {.tag = PAYMENT_EVENT_VOIDED_V1};
+    given_authorize();
+    ck_assert(answered_by(&unknown));
+    ck_assert(!answered_by(&voided));
+    ck_assert(!answered_by(void_requested(NULL)));
+    given_void("ch_1");
+    ck_assert(!answered_by(&unknown));
+    ck_assert(answered_by(&voided));
+    ck_assert(answered_by(refund_requested(1, 1)));
+}
+END_TEST
+
 START_TEST(the_same_operation_may_end_so_twice)
 {
     asked_by = uuid_derive(payment_id, TEXT("the first request"));
@@ -600,6 +624,7 @@ int main(void)
         a_refused_refund_is_a_failed_release,
         time_over_is_unknown_whatever_was_asked,
         the_same_operation_may_end_so_twice,
+        what_the_log_says_has_ended_is_over,
         every_result_is_a_valid_command,
         what_has_happened_asks_for_nothing,
         the_key_never_changes,
