@@ -23,7 +23,7 @@
     X(fingerprint_ignored) X(repeat_answered_anew) X(if_match_ignored) X(state_lags_behind)     \
     X(poison_skipped) X(operator_names_no_order)                                                \
     /* effects */                                                                               \
-    X(committed_before_delivery) X(result_not_sent_again) X(effect_out_of_turn)                 \
+    X(committed_before_delivery) X(result_not_sent_again)                 \
     X(key_per_attempt) X(result_named_by_key) X(silence_is_a_no) X(first_miss_believed)         \
     X(answer_of_another_call) X(answers_in_log_ignored)                                                                   \
     /* the shop */                                                                              \
@@ -31,7 +31,7 @@
     X(cancel_before_given_back) X(retry_asks_everybody) X(confirms_the_cancelled)               \
     X(ships_the_unconfirmed) X(captures_early) X(late_answer_counts) X(over_needs_attention)    \
     /* read models */                                                                           \
-    X(owner_not_in_fence) X(position_not_compared) X(read_your_writes_off_by_one)               \
+    X(owner_not_in_fence) X(read_your_writes_off_by_one)               \
     X(views_resume_at_raw_end) X(session_keeps_owner)                                           \
     /* answers */                                                                               \
     X(answer_from_delivery_report)

@@ -130,7 +130,7 @@ static struct job *new_job(struct worker *w)
 /* Nothing older for the same aggregate is unfinished. */
 static bool has_turn(const struct worker *w, const struct job *job)
 {
-    for (int i = 0; i < EFFECT_JOBS_MAX && !MUTANT(effect_out_of_turn); i++) {
+    for (int i = 0; i < EFFECT_JOBS_MAX; i++) {
         const struct job *other = &w->jobs[i];
         if (other->state != JOB_FREE && other->serial < job->serial &&
             text_equal(target_of(other), target_of(job)))

@@ -445,8 +445,9 @@ static size_t fire_timers(struct worker *w, struct shard *s)
 static void write_positions(struct worker *w)
 {
     int64_t now = clock_monotonic_ms();
+    int64_t pause = w->options->position_ms ? w->options->position_ms : OWNER_POSITION_MS;
     bool due = w->foreign > 0 &&
-               (w->foreign >= OWNER_POSITION_FACTS || now - w->positions_ms >= OWNER_POSITION_MS);
+               (w->foreign >= OWNER_POSITION_FACTS || now - w->positions_ms >= pause);
     struct input positions[OWNER_SOURCES_MAX];
     size_t n = 0;
     if (!due)

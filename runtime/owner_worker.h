@@ -32,6 +32,7 @@ struct owner_worker_options {
                                             */
     struct saga_limits limits;
     uint64_t renew_decisions; /* of an epoch; 0: OWNER_RENEW_DECISIONS */
+    int64_t position_ms;      /* 0: OWNER_POSITION_MS */
     const atomic_bool *stop;
     struct owner_worker_status *status;
 };

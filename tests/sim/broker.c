@@ -85,11 +85,15 @@ int64_t broker_land(struct log_topic *topic, int partition, struct text key, str
         struct log_record *grown = world_alloc((size_t)room * sizeof *grown);
         if (part->end)
             memcpy(grown, part->records, (size_t)part->end * sizeof *grown);
+        int64_t *landed = world_alloc((size_t)room * sizeof *landed);
+        if (part->end)
+            memcpy(landed, part->landed, (size_t)part->end * sizeof *landed);
         part->records = grown;
+        part->landed = landed;
         part->room = room;
     }
     part->records[part->end] = (struct log_record){part->end, key, value};
-    landed_at = world.now;
+    landed_at = part->landed[part->end] = world.now;
     trace((uint64_t)topic->index << 32 | (uint64_t)partition, sum_of(value));
     for (struct log_reader *r = readers; r; r = r->next)
         if (r->follows[topic->index] & 1u << partition)

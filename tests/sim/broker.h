@@ -15,6 +15,7 @@ struct log { /* a process's own */
 
 struct part {
     struct log_record *records;
+    int64_t *landed; /* when */
     int64_t first, end, room;
 };
 

@@ -281,7 +281,7 @@ static void fold_payment(const struct payment_event *e, struct uuid order)
 
 /* ---- fulfilment.log ------------------------------------------------------------------------- */
 
-static void fold_saga(const struct fulfilment_event *e, struct uuid order)
+static void fold_saga(const struct fulfilment_event *e, struct uuid order, int64_t at)
 {
     struct order_case *c = order_at(order);
     if (c->ended)
@@ -316,20 +316,26 @@ static void fold_saga(const struct fulfilment_event *e, struct uuid order)
         break;
     case FULFILMENT_EVENT_COMPENSATION_FAILED_V1:
         SOMETIMES(compensation_failed);
+        c->due = 0;
         c->failed++;
         break;
     case FULFILMENT_EVENT_TIMER_FIRED_V1:
         SOMETIMES(timers_fired);
+        if (c->due == 0 || at < c->due)
+            BAD(c, "a timer fires %.3f s early", (double)(c->due - at) / SECOND);
+        c->due = 0;
         c->timers++;
         break;
     case FULFILMENT_EVENT_COMPLETED_V1:
         once(c, &c->completed, "completed");
+        c->due = 0;
         break;
     case FULFILMENT_EVENT_CANCELLED_V1:
         once(c, &c->cancelled_by_saga, "cancelled by the saga");
         break;
     case FULFILMENT_EVENT_ENDED_V1:
         once(c, &c->ended, "ended");
+        c->due = 0;
         break;
     case FULFILMENT_EVENT_LINE_RESERVED_V1:
     case FULFILMENT_EVENT_CAPTURING_V1:
@@ -338,7 +344,9 @@ static void fold_saga(const struct fulfilment_event *e, struct uuid order)
     case FULFILMENT_EVENT_CANCELLATION_NOTED_V1:
     case FULFILMENT_EVENT_SHIPMENT_NOTED_V1:
     case FULFILMENT_EVENT_RETRIED_V1:
+        break;
     case FULFILMENT_EVENT_TIMER_SET_V1:
+        c->due = e->as.timer_set_v1.due_at;
         break;
     }
 }
@@ -438,7 +446,7 @@ static void fold_event(const struct service *service, const struct decision *d, 
     else if (strcmp(service->name, "payment") == 0)
         fold_payment(message, d->saga);
     else if (strcmp(service->name, "fulfilment") == 0)
-        fold_saga(message, d->saga);
+        fold_saga(message, d->saga, d->at);
 }
 
 void case_fold(const struct service *service, const struct decision *d)

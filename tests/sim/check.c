@@ -22,6 +22,7 @@ static void fold(struct tape *tape, int64_t offset, const struct decision *decis
         tell(tape, offset, decision);
     check_log_fold(tape, offset, decision);
     case_fold(tape->service, decision);
+    check_timers_fold(tape, offset, decision);
 }
 
 /* What had been decided at a moment. */
@@ -38,6 +39,7 @@ void check_begin(void)
     tapes_begin();
     cases_begin();
     check_log_begin();
+    check_timers_begin();
 }
 
 bool check_is_settled(void)
@@ -76,6 +78,7 @@ void check_all(void)
                 tape_at(i)->records[at + 1].kind == TAPE_TAKEOVER)
                 SOMETIMES(takeover_unused);
     check_log_end();
+    check_timers_end();
     check_trade();
     check_history();
     check_views();

@@ -10,6 +10,8 @@ void check_begin(void);
 bool check_is_settled(void);
 /* Retention: deletes commands that have been decided. */
 void check_retain(void);
+/* An owner says that it has taken over (it says nothing about a renewal). */
+void check_took_office(const char *topic, int partition, int64_t epoch);
 /* At the end of a seed. */
 void check_all(void);
 

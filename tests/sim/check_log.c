@@ -34,10 +34,11 @@ void check_log_begin(void)
 
 /* ---- versions ------------------------------------------------------------------------------- */
 
-static void fold_version(struct tape *t, int64_t offset, const struct decision *d)
+/* Returns the version before. */
+static int64_t fold_version(struct tape *t, int64_t offset, const struct decision *d)
 {
     if (d->outcome == OUTCOME_POSITION || d->replayed)
-        return;
+        return 0;
     void **at = map_at(&versions, key_of(t->service->name, d->target, 0, 0));
     int64_t before = (int64_t)(intptr_t)*at;
     if (d->version != before + (int64_t)d->events_count)
@@ -46,12 +47,13 @@ static void fold_version(struct tape *t, int64_t offset, const struct decision *
     *at = (void *)(intptr_t)d->version;
     if (d->outcome == OUTCOME_REFUSED && d->events_count + d->commands_count > 0)
         BAD(t, offset, "a refusal with events");
+    return before;
 }
 
 /* ---- inputs --------------------------------------------------------------------------------- */
 
 /* Nothing of S.commands is left out, nothing comes twice. */
-static void take_command(struct tape *t, int64_t offset, const struct decision *d)
+static void take_command(struct tape *t, int64_t offset, const struct decision *d, int64_t before)
 {
     if (d->input.offset != t->commands_next)
         BAD(t, offset, "command %lld decided when %lld was next", (long long)d->input.offset,
@@ -60,14 +62,19 @@ static void take_command(struct tape *t, int64_t offset, const struct decision *
     if (d->mark.commands_next != t->commands_next)
         BAD(t, offset, "commands_next is %lld, not %lld", (long long)d->mark.commands_next,
             (long long)t->commands_next);
-    struct command c;
+    struct command c = {.expected_version = VERSION_ANY};
     if (d->input.offset >= t->commands->parts[t->partition].end)
         BAD(t, offset, "a command that nobody sent");
     else if (command_decode(broker_record(t->commands, t->partition, d->input.offset)->value, &c)
-                     .code == ERR_OK &&
-             (!uuid_equal(c.id, d->command_id) || !uuid_equal(c.attempt, d->attempt) ||
+                     .code != ERR_OK)
+        return;
+    else if ((!uuid_equal(c.id, d->command_id) || !uuid_equal(c.attempt, d->attempt) ||
               !text_equal(c.target, d->target)))
         BAD(t, offset, "the decision is about another command");
+    else if (d->outcome == OUTCOME_ACCEPTED && !d->replayed && c.expected_version != VERSION_ANY &&
+             c.expected_version != before)
+        BAD(t, offset, "accepted at version %lld though %lld was expected", (long long)before,
+            (long long)c.expected_version);
 }
 
 static uint64_t input_key(const struct tape *t, struct text topic, int64_t partition,
@@ -127,12 +134,12 @@ static int64_t debts_of(const struct tape *t, const struct decision *d)
 
 void check_log_fold(struct tape *t, int64_t offset, const struct decision *d)
 {
-    fold_version(t, offset, d);
+    int64_t before = fold_version(t, offset, d);
     owed += debts_of(t, d);
     if (d->outcome == OUTCOME_POSITION)
         take_positions(t, offset, d);
     else if (text_is(d->input.topic, t->commands->name))
-        take_command(t, offset, d);
+        take_command(t, offset, d, before);
     else if (d->input.topic.len > 0)
         take_foreign(t, offset, d);
     if (d->mark.commands_next < t->commands_next)
@@ -156,6 +163,12 @@ static const struct paid *paid_by(const struct tape *by, const struct tape *from
 {
     uint64_t key = input_key(by, text_of(from->log->name), from->partition, offset, index);
     return map_get(&inputs, key);
+}
+
+int64_t check_log_decided_at(const struct tape *by, const struct tape *from, int64_t offset)
+{
+    const struct paid *p = paid_by(by, from, offset, 0);
+    return p ? p->offset : -1;
 }
 
 static void check_commands_of(struct tape *t, int64_t offset, const struct decision *d)

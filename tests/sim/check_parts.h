@@ -11,6 +11,14 @@ void check_log_fold(struct tape *tape, int64_t offset, const struct decision *de
 bool check_log_is_paid(void);
 void check_log_end(void);
 
+/* Where `by` has decided that record of `from`; -1: nowhere. */
+int64_t check_log_decided_at(const struct tape *by, const struct tape *from, int64_t offset);
+
+/* ---- check_timers.c ---- */
+void check_timers_begin(void);
+void check_timers_fold(struct tape *tape, int64_t offset, const struct decision *decision);
+void check_timers_end(void);
+
 /* ---- check_history.c: what clients were told ---- */
 void check_history(void);
 

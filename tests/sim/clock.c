@@ -5,8 +5,10 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "runtime/report.h"
+#include "tests/sim/check.h"
 #include "tests/sim/world.h"
 
 static const int64_t epoch_us = 1700000000000000;
@@ -67,12 +69,19 @@ const char *report_err(struct err e)
     return w;
 }
 
+static void note_deposition(void)
+{
+    SOMETIMES(deposed);
+    if (world.swarm.calm)
+        violate("LIVENESS an owner was deposed though nobody came and nothing failed");
+}
+
 static void count(const char *fact)
 {
     if (strcmp(fact, "took_over") == 0)
         SOMETIMES(takeovers);
     else if (strcmp(fact, "deposed") == 0)
-        SOMETIMES(deposed);
+        note_deposition();
     else if (strcmp(fact, "effect_unknown") == 0)
         SOMETIMES(payment_unknown);
 }
@@ -87,12 +96,32 @@ static void check_halt(const char *fact, const char *details)
     }
 }
 
+static void note_takeover(va_list args)
+{
+    const char *topic = "", *partition = "0", *epoch = "0";
+    for (const char *name; (name = va_arg(args, const char *)) != NULL;) {
+        const char *value = va_arg(args, const char *);
+        if (strcmp(name, "topic") == 0)
+            topic = value;
+        else if (strcmp(name, "partition") == 0)
+            partition = value;
+        else if (strcmp(name, "epoch") == 0)
+            epoch = value;
+    }
+    check_took_office(topic, atoi(partition), atoll(epoch));
+}
+
 void report(enum report_level level, const char *fact, ...)
 {
     char line[600] = "";
     size_t used = 0;
     va_list args;
     count(fact);
+    if (strcmp(fact, "took_over") == 0) {
+        va_start(args, fact);
+        note_takeover(args);
+        va_end(args);
+    }
     if (level == REPORT_INFO && !world.verbose)
         return;
     va_start(args, fact);

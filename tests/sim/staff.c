@@ -75,6 +75,7 @@ static void own(struct proc *p, const char *group, const struct service *const *
         .limits = {.step = world.swarm.short_steps ? STEP_SHORT_US : STEP_US,
                    .compensation = COMPENSATION_US},
         .renew_decisions = world.swarm.renew_decisions,
+        .position_ms = world.swarm.position_ms,
         .stop = &p->stop,
         .status = &status,
     };

@@ -45,8 +45,17 @@ void swarm_draw(struct swarm *s, int commands)
         .mean_provider = chance_one_in(2),
         .poison = chance_one_in(3),
         .retention = chance_one_in(3),
+        .position_ms = 200 + (int)chance_under(20000),
         .renew_decisions = 5 + (unsigned)chance_under(chance_one_in(2) ? 40 : 4000),
     };
+    if (chance_one_in(16))
+        *s = (struct swarm){.calm = true,
+                            .workers = 1,
+                            .clients = s->clients,
+                            .commands = s->commands,
+                            .skus = s->skus,
+                            .renew_decisions = s->renew_decisions,
+                            .position_ms = s->position_ms};
     for (int i = 0; i < SIM_SERVICES; i++)
         s->partitions[i] = 1 + (int)chance_under(3);
     for (int i = 0; i < SIM_SERVICES; i++)

@@ -28,6 +28,8 @@ struct swarm {
     bool poison;
     bool retention;
     unsigned renew_decisions; /* of an owner's epoch */
+    int position_ms;          /* between positions written */
+    bool calm;                /* nothing goes wrong at all */
     unsigned projections; /* bit per service whose read models are kept */
 };
 

@@ -5,7 +5,7 @@
 
 #include "app/house.h"
 
-enum { TAPES_MAX = SIM_SERVICES * SIM_PARTITIONS_MAX, SCRATCH_BYTES = 512 * 1024 };
+enum { TAPES_MAX = SIM_SERVICES * SIM_PARTITIONS_MAX, SCRATCH_BYTES = 512 * 1024, EPOCH_SLACK = 120 };
 
 static struct tape tapes[TAPES_MAX];
 static size_t count;
@@ -112,7 +112,9 @@ static void take(struct tape *t, int64_t offset, tape_fold fold)
         SOMETIMES(void_number);
         return;
     }
-    t->next_number++;
+    if (t->next_number++ > world.swarm.renew_decisions + EPOCH_SLACK)
+        violate("LIVENESS %s[%d]: %llu decisions in one epoch", t->log->name, t->partition,
+                (unsigned long long)t->next_number);
     r->kind = TAPE_VALID;
     r->decision = keep(&d);
     t->after_valid = offset + 1;
