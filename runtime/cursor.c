@@ -89,7 +89,7 @@ struct err cursor_fetch(struct cursor *cursor, struct log_reader *reader, int64_
 static struct err skip_to(struct cursor *c, struct log_reader *reader, int64_t end)
 {
     CLEANUP(release) char *memory = aligned_alloc(16, 4 * PEEK_BYTES);
-    struct log_record records[RECORDS_MAX];
+    UNZEROED struct log_record records[RECORDS_MAX];
     assert(memory);
     while (c->next < end) {
         struct arena arena = {memory, 0, 4 * PEEK_BYTES};
@@ -174,7 +174,7 @@ static struct err take(struct cursor *c, const struct log_record *r, struct aren
 struct err cursor_read(struct cursor *cursor, struct log_reader *reader, struct arena *arena,
                        struct fact *facts, size_t max, size_t *ret_count)
 {
-    struct log_record records[RECORDS_MAX];
+    UNZEROED struct log_record records[RECORDS_MAX];
     size_t n, valid = 0;
     enum verdict verdict = VERDICT_VALID;
     /* a third of the arena for the bytes, the rest for what they decode to */

@@ -116,7 +116,7 @@ static struct err announce(struct owner *o, struct arena *arena)
 static struct err fold_batch(struct owner *o, owner_fold fold, void *context, struct arena *arena,
                              size_t *ret_count)
 {
-    struct fact facts[FACTS_MAX];
+    UNZEROED struct fact facts[FACTS_MAX];
     arena_reset(arena);
     TRY(cursor_read(&o->tail, o->reader, arena, facts, FACTS_MAX, ret_count));
     for (size_t i = 0; i < *ret_count; i++) {
@@ -268,7 +268,7 @@ uint64_t owner_unsettled(const struct owner *o)
 
 void owner_watch(struct owner *o, owner_fold settled, void *context, struct arena *arena)
 {
-    struct fact facts[FACTS_MAX];
+    UNZEROED struct fact facts[FACTS_MAX];
     int64_t at = -1;
     while (o->state == OWNER_ACTIVE && o->tail.next > at) {
         size_t n = 0;

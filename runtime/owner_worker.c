@@ -305,7 +305,7 @@ static struct arena *unit(struct worker *w)
 
 static size_t decide_commands(struct worker *w, struct shard *s)
 {
-    struct log_record records[OWNER_BATCH];
+    UNZEROED struct log_record records[OWNER_BATCH];
     size_t n, i;
     if (!active(s))
         return 0;
@@ -381,7 +381,7 @@ static void feed_aggregates(struct worker *w, size_t source, const struct fact *
 static size_t read_pull(struct worker *w, size_t source)
 {
     struct pull *pull = &w->pulls[source];
-    struct fact facts[FACTS_MAX];
+    UNZEROED struct fact facts[FACTS_MAX];
     size_t n;
     if (!pull->open)
         return 0;
@@ -448,7 +448,7 @@ static void write_positions(struct worker *w)
     int64_t pause = w->options->position_ms ? w->options->position_ms : OWNER_POSITION_MS;
     bool due = w->foreign > 0 &&
                (w->foreign >= OWNER_POSITION_FACTS || now - w->positions_ms >= pause);
-    struct input positions[OWNER_SOURCES_MAX];
+    UNZEROED struct input positions[OWNER_SOURCES_MAX];
     size_t n = 0;
     if (!due)
         return;
