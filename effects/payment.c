@@ -285,7 +285,8 @@ static void finish(const struct job *job, const char *outcome,
     struct payment_command *message = arena_alloc(arena, sizeof *message);
     assert(message);
     *message = *command;
-    ret_result->id = uuid_derive(MUTANT(result_named_by_key) ? job->key : job->event_id, text_of(outcome));
+    ret_result->id =
+        uuid_derive(MUTANT(result_named_by_key) ? job->key : job->event_id, text_of(outcome));
     ret_result->message = message;
 }
 

@@ -345,8 +345,8 @@ static void halt(struct worker *w, int partition, struct err why)
            "why", report_err(why), NULL);
 }
 
-/* What the log says has ended is not asked for once more: the world may have moved on since, and what
- * was given back would be taken again. */
+/* What the log says has ended is not asked for once more: the world may have moved on since, and
+ * what was given back would be taken again. */
 static void drop_answered(struct worker *w, const struct event *event)
 {
     for (int i = 0; i < EFFECT_JOBS_MAX && !MUTANT(answers_in_log_ignored); i++) {

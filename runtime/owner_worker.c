@@ -208,8 +208,11 @@ static void take_membership(struct worker *w)
         struct shard *s = &w->shards[i];
         bool before = s->assigned;
         s->assigned = event == GROUP_ASSIGNED && owns(owned, count, &s->owner);
-        s->rewind = s->rewind || (s->assigned && !before && !MUTANT(no_rewind_after_rebalance)); /* the shared cursors went on without it
-                                                            */
+        s->rewind = s->rewind ||
+                    (s->assigned && !before && !MUTANT(no_rewind_after_rebalance)); /* the shared
+                                                                                     * cursors went
+                                                                                     * on without it
+                                                                                     */
         if (event == GROUP_ASSIGNED && !s->assigned)
             release(w, s);
     }
@@ -446,18 +449,17 @@ static void write_positions(struct worker *w)
 {
     int64_t now = clock_monotonic_ms();
     int64_t pause = w->options->position_ms ? w->options->position_ms : OWNER_POSITION_MS;
-    bool due = w->foreign > 0 &&
-               (w->foreign >= OWNER_POSITION_FACTS || now - w->positions_ms >= pause);
+    bool due =
+        w->foreign > 0 && (w->foreign >= OWNER_POSITION_FACTS || now - w->positions_ms >= pause);
     UNZEROED struct input positions[OWNER_SOURCES_MAX];
     size_t n = 0;
     if (!due)
         return;
     for (size_t k = 0; k < w->pulls_count; k++)
         if (w->pulls[k].open)
-            positions[n++] =
-                (struct input){text_of(log_topic_name(w->pulls[k].topic)),
-                               w->pulls[k].cursor.partition, 0, MUTANT(positions_at_raw_end) ? w->pulls[k].cursor.next
-                                                            : w->pulls[k].cursor.done};
+            positions[n++] = (struct input){
+                text_of(log_topic_name(w->pulls[k].topic)), w->pulls[k].cursor.partition, 0,
+                MUTANT(positions_at_raw_end) ? w->pulls[k].cursor.next : w->pulls[k].cursor.done};
     for (size_t i = 0; i < w->shards_count; i++) {
         struct shard *s = &w->shards[i];
         struct err e = active(s) ? shard_position(s, positions, n, unit(w)) : OK;

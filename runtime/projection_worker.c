@@ -341,7 +341,8 @@ static void list_advances(struct worker *w, const struct folding *f)
                                               .partition = p,
                                               .from = before.next,
                                               .to = after.next,
-                                              .commands_next = after.commands + MUTANT(read_your_writes_off_by_one),
+                                              .commands_next = after.commands +
+                                                               MUTANT(read_your_writes_off_by_one),
                                               .seen_to = after.seen};
             row_text_set(&advance->name, text_of(f->model.projection->name));
             row_text_set(&advance->topic, text_of(log_topic_name(source->topic)));

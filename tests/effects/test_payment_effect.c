@@ -21,10 +21,8 @@ static struct uuid asked_by; /* of what is asked for */
 
 static bool started(const struct payment_event *message, bool repeat)
 {
-    struct event event = {.service = "payment",
-                          .vocabulary = &payment_events,
-                          .message = message,
-                          .id = asked_by};
+    struct event event = {
+        .service = "payment", .vocabulary = &payment_events, .message = message, .id = asked_by};
     ck_assert_uint_le(payment_effect.job_size, sizeof job);
     memset(job, 0, sizeof job);
     return payment_effect.start(job, &event, repeat);
@@ -533,9 +531,8 @@ static bool answered_by(const struct payment_event *message)
 
 START_TEST(what_the_log_says_has_ended_is_over)
 {
-    struct payment_event unknown = {
-        .tag = PAYMENT_EVENT_UNKNOWN_V1,
-        .as.unknown_v1 = {.operation = PAYMENT_OPERATION_AUTHORIZE}};
+    struct payment_event unknown = {.tag = PAYMENT_EVENT_UNKNOWN_V1,
+                                    .as.unknown_v1 = {.operation = PAYMENT_OPERATION_AUTHORIZE}};
     struct payment_event voided = {.tag = PAYMENT_EVENT_VOIDED_V1};
     given_authorize();
     ck_assert(answered_by(&unknown));

@@ -60,18 +60,18 @@ static const char *judge(const struct charge *c, const char *what)
     if (c->state == CHARGE_DECLINED)
         return "charge_declined";
     if (strcmp(what, "capture") == 0)
-        return c->state != CHARGE_HELD                            ? "already_captured"
+        return c->state != CHARGE_HELD                           ? "already_captured"
                : strncmp(c->method, "capture-declined", 16) == 0 ? "capture_declined"
-                                                                  : NULL;
+                                                                 : NULL;
     if (strcmp(what, "void") == 0)
-        return c->state == CHARGE_VOIDED                                   ? "already_voided"
-               : c->state != CHARGE_HELD                                   ? "already_captured"
+        return c->state == CHARGE_VOIDED                                ? "already_voided"
+               : c->state != CHARGE_HELD                                ? "already_captured"
                : refuses && strncmp(c->method, "void-refused", 12) == 0 ? "void_refused"
-                                                                           : NULL;
-    return c->state == CHARGE_REFUNDED                                    ? "already_refunded"
-           : c->state != CHARGE_CAPTURED                                  ? "not_captured"
+                                                                        : NULL;
+    return c->state == CHARGE_REFUNDED                                ? "already_refunded"
+           : c->state != CHARGE_CAPTURED                              ? "not_captured"
            : refuses && strncmp(c->method, "refund-refused", 14) == 0 ? "refund_refused"
-                                                                          : NULL;
+                                                                      : NULL;
 }
 
 static void move(struct charge *c, const char *what, int64_t amount)

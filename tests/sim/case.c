@@ -66,12 +66,12 @@ static void short_id(struct uuid id, char out[UUID_TEXT_LEN + 1])
     out[8] = 0;
 }
 
-#define BAD(c, ...)                                           \
-    do {                                                      \
-        char name_[UUID_TEXT_LEN + 1], said_[200];            \
-        short_id((c)->id, name_);                             \
-        snprintf(said_, sizeof said_, __VA_ARGS__);           \
-        violate("SAGA order %s: %s", name_, said_);           \
+#define BAD(c, ...)                                 \
+    do {                                            \
+        char name_[UUID_TEXT_LEN + 1], said_[200];  \
+        short_id((c)->id, name_);                   \
+        snprintf(said_, sizeof said_, __VA_ARGS__); \
+        violate("SAGA order %s: %s", name_, said_); \
     } while (0)
 
 static void once(struct order_case *c, int *times, const char *what)
@@ -184,11 +184,11 @@ static void reject(struct stock_case *s, const struct inventory_rejected_v1 *e)
                 (long long)e->quantity, (long long)s->on_hand);
 }
 
-#define LINE(member, counter)                                             \
-    do {                                                                  \
+#define LINE(member, counter)                                               \
+    do {                                                                    \
         struct case_line *l_ = line_at((member)->order_id, (member)->line); \
-        l_->counter++;                                                    \
-        line_check((member)->order_id, l_);                               \
+        l_->counter++;                                                      \
+        line_check((member)->order_id, l_);                                 \
     } while (0)
 
 static void fold_inventory(const struct inventory_event *e, struct text target)
@@ -475,11 +475,11 @@ bool case_is_over(const struct order_case *c)
 const char *case_state(const struct order_case *c)
 {
     static char text[200];
-    snprintf(text, sizeof text,
-             "placed %d confirmed %d cancelling %d cancelled %d shipped %d started %d authorized %d "
-             "captured %d completed %d compensating %d failed %d ended %d asked %d",
-             c->placed, c->confirmed, c->cancelling, c->cancelled, c->shipped, c->started,
-             c->authorized, c->captured, c->completed, c->compensations, c->failed, c->ended,
-             c->provider_asked);
+    snprintf(
+        text, sizeof text,
+        "placed %d confirmed %d cancelling %d cancelled %d shipped %d started %d authorized %d "
+        "captured %d completed %d compensating %d failed %d ended %d asked %d",
+        c->placed, c->confirmed, c->cancelling, c->cancelled, c->shipped, c->started, c->authorized,
+        c->captured, c->completed, c->compensations, c->failed, c->ended, c->provider_asked);
     return text;
 }

@@ -9,8 +9,9 @@ static void tell(const struct tape *tape, int64_t offset, const struct decision 
     char saga[UUID_TEXT_LEN + 1];
     uuid_format(d->saga, saga);
     note("%s[%d]@%lld at %.3f order %.8s %.*s %s%s", tape->log->name, tape->partition,
-         (long long)offset, (double)(d->at % 1000000000) / SECOND, saga, (int)d->type.len, d->type.at,
-         d->outcome == OUTCOME_REFUSED ? "refused " : "", d->replayed ? "replayed" : "");
+         (long long)offset, (double)(d->at % 1000000000) / SECOND, saga, (int)d->type.len,
+         d->type.at, d->outcome == OUTCOME_REFUSED ? "refused " : "",
+         d->replayed ? "replayed" : "");
     for (size_t i = 0; i < d->events_count; i++)
         note("    -> %.*s %.*s", (int)d->events[i].type.len, d->events[i].type.at,
              (int)d->events[i].data.len, d->events[i].data.at);

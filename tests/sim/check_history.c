@@ -7,10 +7,10 @@
 #include "tests/sim/history.h"
 #include "tests/sim/map.h"
 
-#define BAD(r, ...)                                                                            \
-    do {                                                                                       \
-        char said_[240];                                                                       \
-        snprintf(said_, sizeof said_, __VA_ARGS__);                                            \
+#define BAD(r, ...)                                                                               \
+    do {                                                                                          \
+        char said_[240];                                                                          \
+        snprintf(said_, sizeof said_, __VA_ARGS__);                                               \
         violate("HISTORY client %d to %s %s: %s", (r)->client, (r)->service, (r)->target, said_); \
     } while (0)
 

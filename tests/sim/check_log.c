@@ -24,12 +24,12 @@ void check_log_begin(void)
     owed = paid = 0;
 }
 
-#define BAD(tape, offset, ...)                                                                \
-    do {                                                                                      \
-        char said_[200];                                                                      \
-        snprintf(said_, sizeof said_, __VA_ARGS__);                                           \
-        violate("LOG %s[%d]@%lld: %s", (tape)->log->name, (tape)->partition,                  \
-                (long long)(offset), said_);                                                  \
+#define BAD(tape, offset, ...)                                                                    \
+    do {                                                                                          \
+        char said_[200];                                                                          \
+        snprintf(said_, sizeof said_, __VA_ARGS__);                                               \
+        violate("LOG %s[%d]@%lld: %s", (tape)->log->name, (tape)->partition, (long long)(offset), \
+                said_);                                                                           \
     } while (0)
 
 /* ---- versions ------------------------------------------------------------------------------- */
@@ -66,7 +66,7 @@ static void take_command(struct tape *t, int64_t offset, const struct decision *
     if (d->input.offset >= t->commands->parts[t->partition].end)
         BAD(t, offset, "a command that nobody sent");
     else if (command_decode(broker_record(t->commands, t->partition, d->input.offset)->value, &c)
-                     .code != ERR_OK)
+                 .code != ERR_OK)
         return;
     else if ((!uuid_equal(c.id, d->command_id) || !uuid_equal(c.attempt, d->attempt) ||
               !text_equal(c.target, d->target)))
@@ -90,15 +90,13 @@ static void take_foreign(struct tape *t, int64_t offset, const struct decision *
     if (!*at)
         *at = world_alloc(sizeof(struct source));
     struct source *s = *at;
-    bool follows =
-        in->offset > s->offset || (in->offset == s->offset && in->index >= s->index);
+    bool follows = in->offset > s->offset || (in->offset == s->offset && in->index >= s->index);
     if (!follows)
         BAD(t, offset, "input %.*s[%d]@%lld/%d decided after %lld/%lld", (int)in->topic.len,
             in->topic.at, in->partition, (long long)in->offset, in->index, (long long)s->offset,
             (long long)s->index);
     *s = (struct source){in->offset, in->index + 1};
-    void **once =
-        map_at(&inputs, input_key(t, in->topic, in->partition, in->offset, in->index));
+    void **once = map_at(&inputs, input_key(t, in->topic, in->partition, in->offset, in->index));
     if (*once)
         BAD(t, offset, "one input decided twice");
     struct paid *p = world_alloc(sizeof *p);
@@ -180,7 +178,8 @@ static void check_commands_of(struct tape *t, int64_t offset, const struct decis
             BAD(t, offset, "a command to nobody");
             continue;
         }
-        const struct tape *by = tape_of(c->service, partition_of(c->target, first->log->partitions));
+        const struct tape *by =
+            tape_of(c->service, partition_of(c->target, first->log->partitions));
         const struct paid *p = paid_by(by, t, offset, (int64_t)i);
         if (!p)
             BAD(t, offset, "command %zu (%.*s) was never decided", i, (int)c->type.len, c->type.at);
@@ -204,7 +203,8 @@ static void check_seen_by_saga(struct tape *t, int64_t offset, const struct deci
         BAD(by, p->offset, "the saga took the decision for another order's");
 }
 
-/* Every input of the sagas and from the sagas is a valid decision of the log it is said to be in. */
+/* Every input of the sagas and from the sagas is a valid decision of the log it is said to be in.
+ */
 static void check_inputs_exist(struct tape *t, int64_t offset, const struct decision *d)
 {
     if (d->input.topic.len == 0 || text_is(d->input.topic, t->commands->name))

@@ -34,9 +34,9 @@ void check_took_office(const char *topic, int partition, int64_t epoch)
 /* When whoever decided in this epoch took over; renewals go on from the epoch before. */
 static int64_t took_office_at(const struct tape *t, int64_t epoch)
 {
-    while (epoch > 0 && !(t->records[epoch].kind == TAPE_TAKEOVER &&
-                          map_get(&offices, key_of(t->log->name, (struct text){NULL, 0},
-                                                   t->partition, epoch))))
+    while (epoch > 0 &&
+           !(t->records[epoch].kind == TAPE_TAKEOVER &&
+             map_get(&offices, key_of(t->log->name, (struct text){NULL, 0}, t->partition, epoch))))
         epoch--;
     return t->log->parts[t->partition].landed[epoch];
 }
@@ -69,8 +69,8 @@ static void see_overdue(struct tape *t, int64_t offset, const struct decision *d
     if (w->due != c->due || w->epoch != d->mark.epoch)
         *w = (struct watch){w->next, c, c->due, d->at, d->mark.epoch};
     if (d->at - w->seen_at > APART_US)
-        violate("LIVENESS %s[%d]@%lld: a timer is overdue by %.1f s and does not fire", t->log->name,
-                t->partition, (long long)offset, (double)(d->at - c->due) / SECOND);
+        violate("LIVENESS %s[%d]@%lld: a timer is overdue by %.1f s and does not fire",
+                t->log->name, t->partition, (long long)offset, (double)(d->at - c->due) / SECOND);
 }
 
 void check_timers_fold(struct tape *t, int64_t offset, const struct decision *d)
@@ -98,8 +98,8 @@ static void check_inputs_first(struct tape *t, int64_t offset, const struct deci
         int64_t decided = check_log_decided_at(t, from, at);
         if (decided > offset)
             violate("TIMER %s[%d]@%lld fired before %s[%d]@%lld was read, which lay there",
-                    t->log->name, t->partition, (long long)offset, from->log->name,
-                    from->partition, (long long)at);
+                    t->log->name, t->partition, (long long)offset, from->log->name, from->partition,
+                    (long long)at);
     }
 }
 

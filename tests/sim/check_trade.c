@@ -5,12 +5,12 @@
 #include "tests/sim/case.h"
 #include "tests/sim/check_parts.h"
 
-#define BAD(c, ...)                                                       \
-    do {                                                                  \
-        char id_[UUID_TEXT_LEN + 1], said_[260];                          \
-        uuid_format((c)->id, id_);                                        \
-        snprintf(said_, sizeof said_, __VA_ARGS__);                       \
-        violate("ORDER %.8s: %s", id_, said_);                            \
+#define BAD(c, ...)                                 \
+    do {                                            \
+        char id_[UUID_TEXT_LEN + 1], said_[260];    \
+        uuid_format((c)->id, id_);                  \
+        snprintf(said_, sizeof said_, __VA_ARGS__); \
+        violate("ORDER %.8s: %s", id_, said_);      \
     } while (0)
 
 bool check_trade_is_over(void)

@@ -1,5 +1,5 @@
-/* Read models: as far as the logs, and equal to the fold of them, by the product's own rebuild and by
- * the checker's counting. */
+/* Read models: as far as the logs, and equal to the fold of them, by the product's own rebuild and
+ * by the checker's counting. */
 #include <stdio.h>
 
 #include "app/house.h"

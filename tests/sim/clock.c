@@ -127,8 +127,8 @@ void report(enum report_level level, const char *fact, ...)
     va_start(args, fact);
     for (const char *name; (name = va_arg(args, const char *)) != NULL && used < sizeof line;) {
         const char *value = va_arg(args, const char *);
-        used += (size_t)snprintf(line + used, sizeof line - used, " %s=%s", name,
-                                 value ? value : "");
+        used +=
+            (size_t)snprintf(line + used, sizeof line - used, " %s=%s", name, value ? value : "");
     }
     va_end(args);
     note("%s%s", fact, line);

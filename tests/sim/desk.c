@@ -63,8 +63,8 @@ static void open_tail(struct desk *d, int tail, int partition)
             d->tails[tail].cursor = fresh;
             d->tails[tail].open = true;
         } else if (err_class(e) != ERR_CLASS_RETRY) {
-            violate("a reader cannot start at the end of %s: %s", log_topic_name(d->tails[tail].log),
-                    e.what);
+            violate("a reader cannot start at the end of %s: %s",
+                    log_topic_name(d->tails[tail].log), e.what);
             return;
         } else {
             world_sleep(200 * MS);

@@ -67,7 +67,8 @@ static void *block_new(size_t size, bool zeroed)
     if (size >= MAPPED_FROM) {
         block = map_block(size, zeroed);
     } else {
-        block = zeroed ? __real_calloc(1, sizeof *block + size) : __real_malloc(sizeof *block + size);
+        block =
+            zeroed ? __real_calloc(1, sizeof *block + size) : __real_malloc(sizeof *block + size);
         if (!block)
             abort();
         block->mapped = 0;
@@ -159,7 +160,7 @@ static struct chunk {
     struct chunk *next;
     size_t size;
     _Alignas(16) char bytes[];
-} *chunks, *chunk_now;
+} * chunks, *chunk_now;
 static size_t chunk_used;
 
 static void chunk_next(size_t size)

@@ -7,7 +7,7 @@
 
 enum answer_kind { ANSWER_UNKNOWN, ANSWER_OK, ANSWER_REFUSED };
 
-struct request { /* one try of one command */
+struct request {          /* one try of one command */
     struct request *next; /* in the order in which they were made */
     int client;
     const char *service;
@@ -20,8 +20,8 @@ struct request { /* one try of one command */
     enum problem problem;
     bool replayed;
     int64_t version;
-    int64_t decision;  /* offset in the service's log */
-    int64_t command;   /* offset in its commands, from the decision */
+    int64_t decision; /* offset in the service's log */
+    int64_t command;  /* offset in its commands, from the decision */
 };
 
 void history_begin(void);

@@ -6,8 +6,8 @@
 #include "tests/sim/history.h"
 
 enum {
-    HEAL_GRACE_MS = 45000,   /* until pauses, sessions and back-offs of before are over */
-    HEAL_ANSWER_MS = 1500,   /* a request made after that */
+    HEAL_GRACE_MS = 45000,     /* until pauses, sessions and back-offs of before are over */
+    HEAL_ANSWER_MS = 1500,     /* a request made after that */
     HEAL_DEADLINE_MS = 240000, /* until everything is terminal */
 };
 

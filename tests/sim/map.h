@@ -9,7 +9,7 @@ struct map {
     struct map_slot {
         uint64_t key;
         void *value;
-    } *slots;
+    } * slots;
     size_t room, count;
 };
 

@@ -73,8 +73,7 @@ void note(const char *format, ...)
     if (!world.verbose)
         return;
     va_list args;
-    printf("%10.3f %-16s ", (double)world.now / SECOND,
-           world.current ? world.current->name : "-");
+    printf("%10.3f %-16s ", (double)world.now / SECOND, world.current ? world.current->name : "-");
     va_start(args, format);
     vprintf(format, args);
     va_end(args);
@@ -348,7 +347,8 @@ void world_run(int64_t until, bool (*done)(void))
         if (done && world.ready_count == 0 && done())
             return;
         if (world.ready_count > 0) {
-            struct proc *next = &world.procs[world.ready[chance_under((uint64_t)world.ready_count)]];
+            struct proc *next =
+                &world.procs[world.ready[chance_under((uint64_t)world.ready_count)]];
             trace((uint64_t)next->index, (uint64_t)world.now);
             switch_to(next, false);
             continue;

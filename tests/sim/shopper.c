@@ -91,9 +91,8 @@ static void price(struct shopper *s, int sku, bool add)
     sku_name(sku, name);
     struct common_money money = {.amount = 100 + (int64_t)chance_under(900),
                                  .currency = COMMON_CURRENCY_EUR};
-    struct product_command command = {
-        .tag = PRODUCT_COMMAND_CHANGE_PRICE_V1,
-        .as.change_price_v1 = {.sku = text_of(name), .price = money}};
+    struct product_command command = {.tag = PRODUCT_COMMAND_CHANGE_PRICE_V1,
+                                      .as.change_price_v1 = {.sku = text_of(name), .price = money}};
     if (add)
         command = (struct product_command){
             .tag = PRODUCT_COMMAND_ADD_V1,
@@ -128,8 +127,8 @@ static const struct request *to_order(struct shopper *s, struct uuid order,
 static struct text draw_method(void)
 {
     static const struct text mean[] = {
-        TEXT("declined"),       TEXT("capture-declined"), TEXT("void-refused"),
-        TEXT("refund-refused"), TEXT("ok"),
+        TEXT("declined"), TEXT("capture-declined"), TEXT("void-refused"), TEXT("refund-refused"),
+        TEXT("ok"),
     };
     return world.swarm.mean_provider && chance_one_in(2) ? mean[chance_under(COUNT(mean))]
                                                          : TEXT("ok");
@@ -202,8 +201,8 @@ static void ask_once(struct shopper *s)
 {
     uint64_t dice = chance_under(100);
     int sku = (int)chance_under((uint64_t)world.swarm.skus);
-    struct uuid order = s->orders_count ? s->orders[chance_under((uint64_t)s->orders_count)]
-                                        : (struct uuid){{0}};
+    struct uuid order =
+        s->orders_count ? s->orders[chance_under((uint64_t)s->orders_count)] : (struct uuid){{0}};
     if (dice < 55 || s->orders_count == 0)
         place(s);
     else if (dice < 72)

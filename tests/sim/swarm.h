@@ -21,8 +21,8 @@ struct swarm {
     int commands; /* of all clients */
     int skus;
     int skew_ms;
-    bool same_names; /* two processes under one instance name */
-    bool scarce;     /* little stock */
+    bool same_names;  /* two processes under one instance name */
+    bool scarce;      /* little stock */
     bool short_steps; /* deadlines that do fire */
     bool mean_provider;
     bool poison;
@@ -30,7 +30,7 @@ struct swarm {
     unsigned renew_decisions; /* of an owner's epoch */
     int position_ms;          /* between positions written */
     bool calm;                /* nothing goes wrong at all */
-    unsigned projections; /* bit per service whose read models are kept */
+    unsigned projections;     /* bit per service whose read models are kept */
 };
 
 void swarm_draw(struct swarm *swarm, int commands);

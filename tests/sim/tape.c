@@ -5,7 +5,11 @@
 
 #include "app/house.h"
 
-enum { TAPES_MAX = SIM_SERVICES * SIM_PARTITIONS_MAX, SCRATCH_BYTES = 512 * 1024, EPOCH_SLACK = 120 };
+enum {
+    TAPES_MAX = SIM_SERVICES * SIM_PARTITIONS_MAX,
+    SCRATCH_BYTES = 512 * 1024,
+    EPOCH_SLACK = 120
+};
 
 static struct tape tapes[TAPES_MAX];
 static size_t count;

@@ -15,7 +15,7 @@
 
 enum {
     PROCS_MAX = 40,
-    MS = 1000,       /* of virtual time, which is kept in microseconds */
+    MS = 1000, /* of virtual time, which is kept in microseconds */
     SECOND = 1000 * MS,
     STEPS_MAX = 4000000, /* of one seed: whoever needs more goes round in circles */
 };
