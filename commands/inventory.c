@@ -6,6 +6,7 @@
 #include "commands/aggregates.h"
 #include "commands/reservations.h"
 #include "commands/rights.h"
+#include "core/mutant.h"
 #include "schemas/inventory.h"
 
 static const int64_t stock_max = 1000000000000000;
@@ -75,7 +76,7 @@ static void reserve(const struct inventory *stock, const struct inventory_reserv
 {
     if (reservations_find(&stock->open, command->order_id, command->line) > 0)
         return;
-    if (command->quantity > stock->on_hand) {
+    if (command->quantity > stock->on_hand + MUTANT(oversell)) {
         EMIT(draft, inventory_event, .tag = INVENTORY_EVENT_REJECTED_V1,
              .as.rejected_v1 = {
                  .sku = command->sku,

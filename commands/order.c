@@ -6,6 +6,7 @@
 
 #include "commands/aggregates.h"
 #include "commands/rights.h"
+#include "core/mutant.h"
 #include "schemas/order.h"
 
 enum { ITEM_POINTER_MAX = 32 };
@@ -182,7 +183,10 @@ static void confirm(const struct order *order, const struct context *context,
 {
     if (!asked_by_saga(order, context, draft))
         return;
-    switch ((enum order_status)order->status) {
+    enum order_status status = (enum order_status)order->status;
+    if (MUTANT(confirms_the_cancelled) && status == ORDER_CANCELLING)
+        status = ORDER_PENDING;
+    switch (status) {
     case ORDER_PENDING:
         EMIT(draft, order_event, .tag = ORDER_EVENT_CONFIRMED_V1,
              .as.confirmed_v1 = {.order_id = command->order_id});
@@ -238,7 +242,7 @@ static bool asked_by_merchant(const struct order *order, const struct context *c
 {
     if (order->status == ORDER_NONE || !may_ship(order, context))
         refuse_unknown(draft);
-    else if (order->status != needed)
+    else if (order->status != needed && !MUTANT(ships_the_unconfirmed))
         draft_refuse(draft, PROBLEM_WRONG_STATE, otherwise);
     return draft->problem == PROBLEM_NONE;
 }

@@ -6,6 +6,7 @@
 
 #include "commands/aggregates.h"
 #include "commands/rights.h"
+#include "core/mutant.h"
 #include "schemas/payment.h"
 
 enum { NUMBER_MAX = 1000 }; /* of void_requested and refund_requested */
@@ -148,7 +149,10 @@ static void release(const struct payment *payment, const struct payment_release_
         emit_void(payment, command->payment_id, draft);
         return;
     case PAYMENT_CAPTURED:
-        emit_refund(payment, command->payment_id, draft);
+        if (MUTANT(void_after_capture))
+            emit_void(payment, command->payment_id, draft);
+        else
+            emit_refund(payment, command->payment_id, draft);
         return;
     case PAYMENT_REFUND_FAILED:
         if (payment->capture_unknown)
@@ -237,6 +241,8 @@ static void record_voided(const struct payment *payment,
         return;
     EMIT(draft, payment_event, .tag = PAYMENT_EVENT_VOIDED_V1,
          .as.voided_v1 = {.payment_id = command->payment_id, .order_id = payment->order_id});
+    if (MUTANT(refund_after_void) && payment->reference_len > 0)
+        emit_refund(payment, command->payment_id, draft);
 }
 
 static void record_refunded(const struct payment *payment,

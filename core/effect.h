@@ -51,6 +51,9 @@ struct effect {
     /* Is this event a job? Keeps no pointer into the event. `repeat`: an earlier process may have
      * begun it. */
     bool (*start)(void *job, const struct event *event, bool repeat);
+    /* Does this event, later in the log of the same aggregate, tell how what the job asks for has
+     * ended? Then it is not asked for any more. */
+    bool (*is_answered)(const void *job, const struct event *event);
     /* The call to make now. */
     void (*call)(const void *job, struct arena *arena, struct effect_call *ret_call);
     /* What the answer to that call leads to; *ret_result is set with EFFECT_DONE. */

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "core/mutant.h"
 #include "effects/effects.h"
 #include "schemas/payment.h"
 #include "schemas/provider.h"
@@ -26,6 +27,7 @@ struct job {
     struct uuid payment_id;
     struct uuid order_id;
     struct uuid key;
+    struct uuid event_id;
     struct common_money amount; /* authorize, refund */
     uint8_t misses;
     uint16_t reference_len;
@@ -123,9 +125,41 @@ static bool start(void *memory, const struct event *event, bool repeat)
     case PAYMENT_EVENT_UNKNOWN_V1:
         return false;
     }
+    job->event_id = event->id;
+    if (MUTANT(key_per_attempt) && repeat)
+        job->key = uuid_derive(job->key, TEXT("again"));
     bool unnamed = job->operation != PAYMENT_OPERATION_AUTHORIZE && job->reference_len == 0;
     job->stage = unnamed ? STAGE_FIND : repeat ? STAGE_ASK : STAGE_ACT;
     return true;
+}
+
+static bool is_answered(const void *memory, const struct event *event)
+{
+    const struct job *job = memory;
+    const struct payment_event *e = event_as(event, payment);
+    switch (e->tag) {
+    case PAYMENT_EVENT_AUTHORIZED_V1:
+    case PAYMENT_EVENT_DECLINED_V1:
+        return job->operation == PAYMENT_OPERATION_AUTHORIZE;
+    case PAYMENT_EVENT_CAPTURED_V1:
+    case PAYMENT_EVENT_CAPTURE_FAILED_V1:
+        return job->operation == PAYMENT_OPERATION_CAPTURE;
+    case PAYMENT_EVENT_VOIDED_V1:
+    case PAYMENT_EVENT_REFUND_REQUESTED_V1: /* a void that was refused leads there */
+        return job->operation == PAYMENT_OPERATION_VOID;
+    case PAYMENT_EVENT_REFUNDED_V1:
+        return job->operation == PAYMENT_OPERATION_REFUND;
+    case PAYMENT_EVENT_RELEASE_FAILED_V1:
+        return job->operation == e->as.release_failed_v1.operation;
+    case PAYMENT_EVENT_UNKNOWN_V1:
+        return job->operation == e->as.unknown_v1.operation;
+    case PAYMENT_EVENT_REQUESTED_V1:
+    case PAYMENT_EVENT_CAPTURE_REQUESTED_V1:
+    case PAYMENT_EVENT_RELEASE_REQUESTED_V1:
+    case PAYMENT_EVENT_VOID_REQUESTED_V1:
+        break;
+    }
+    return false;
 }
 
 /* ---- calls ---------------------------------------------------------------------------------- */
@@ -242,6 +276,8 @@ static void call(const void *memory, struct arena *arena, struct effect_call *re
 
 /* ---- results -------------------------------------------------------------------------------- */
 
+/* The command's id follows from the event, not from the provider's key: the same operation may be
+ * asked for again under the same key, and end in the same way again. */
 static void finish(const struct job *job, const char *outcome,
                    const struct payment_command *command, struct arena *arena,
                    struct effect_result *ret_result)
@@ -249,7 +285,8 @@ static void finish(const struct job *job, const char *outcome,
     struct payment_command *message = arena_alloc(arena, sizeof *message);
     assert(message);
     *message = *command;
-    ret_result->id = uuid_derive(job->key, text_of(outcome));
+    ret_result->id =
+        uuid_derive(MUTANT(result_named_by_key) ? job->key : job->event_id, text_of(outcome));
     ret_result->message = message;
 }
 
@@ -329,7 +366,8 @@ static void conclude(const struct job *job, const struct provider_operation *ope
 static bool has_key(const struct provider_operation *operation, struct uuid key)
 {
     struct uuid theirs;
-    return uuid_read(operation->key, &theirs) && uuid_equal(theirs, key);
+    return uuid_read(operation->key, &theirs) &&
+           (uuid_equal(theirs, key) || MUTANT(answer_of_another_call));
 }
 
 /* Statuses by which the provider itself says no for good. A 404 to a new charge is a wrong address,
@@ -358,6 +396,10 @@ static enum effect_verdict learn_act(struct job *job, const struct effect_answer
             !has_key(&done.operation, job->key)) /* the answer to another call, come late */
             return doubt(job);
         conclude(job, &done.operation, arena, ret_result);
+        return EFFECT_DONE;
+    }
+    if (MUTANT(silence_is_a_no) && answer->status == 0) {
+        refused(job, TEXT("no answer"), arena, ret_result);
         return EFFECT_DONE;
     }
     if (!is_refusal(job, answer->status) ||
@@ -416,7 +458,7 @@ static enum effect_verdict learn_find(struct job *job, const struct effect_answe
         job->stage = STAGE_ACT;
         return EFFECT_NEXT;
     }
-    if (!found && ++job->misses < MISSES_BELIEVED)
+    if (!found && !MUTANT(first_miss_believed) && ++job->misses < MISSES_BELIEVED)
         return EFFECT_SETTLE;
     succeeded(job, (struct text){NULL, 0}, arena, ret_result); /* nothing is held */
     return EFFECT_DONE;
@@ -445,6 +487,7 @@ const struct effect payment_effect = {
     .commands = &payment_commands,
     .job_size = sizeof(struct job),
     .start = start,
+    .is_answered = is_answered,
     .call = call,
     .learn = learn,
     .give_up = give_up,

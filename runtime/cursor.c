@@ -1,5 +1,6 @@
 /* Reads a log partition and passes on what log_judge says is true. */
 #include "runtime/cursor.h"
+#include "core/mutant.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -49,7 +50,7 @@ struct err cursor_resume(struct cursor *cursor, struct log_reader *reader, struc
     TRY(log_ends(topic, partition, &first, &end));
     if (done < first || done > end)
         return FAIL(ERR_LOST, "position lies outside the log");
-    if (done > 0) {
+    if (done > 0 && !MUTANT(resume_without_context)) {
         TRY(read_mark(&c, reader, done - 1, &mark));
         if (mark.kind != RECORD_DECISION)
             return FAIL(ERR_GAP, "position does not follow a decision");
@@ -88,7 +89,7 @@ struct err cursor_fetch(struct cursor *cursor, struct log_reader *reader, int64_
 static struct err skip_to(struct cursor *c, struct log_reader *reader, int64_t end)
 {
     CLEANUP(release) char *memory = aligned_alloc(16, 4 * PEEK_BYTES);
-    struct log_record records[RECORDS_MAX];
+    UNZEROED struct log_record records[RECORDS_MAX];
     assert(memory);
     while (c->next < end) {
         struct arena arena = {memory, 0, 4 * PEEK_BYTES};
@@ -114,7 +115,7 @@ struct err cursor_from_end(struct cursor *cursor, struct log_reader *reader,
     int64_t first, end;
     TRY(log_follow(reader, topic, partition));
     TRY(log_ends(topic, partition, &first, &end));
-    if (end > first) {
+    if (end > first && !MUTANT(reader_starts_blind)) {
         TRY(read_mark(&c, reader, end - 1, &mark));
         c.next = mark.kind == RECORD_TAKEOVER ? end - 1 : mark.epoch;
         TRY(skip_to(&c, reader, end));
@@ -147,6 +148,8 @@ static struct err take(struct cursor *c, const struct log_record *r, struct aren
         return FAIL(ERR_LOST, "offsets of the log are not contiguous");
     TRY(mark_decode(r->value, &mark));
     enum verdict verdict = log_judge(&judge, r->offset, &mark);
+    if (verdict == VERDICT_VOID && MUTANT(void_is_handed_out))
+        verdict = VERDICT_VALID;
     switch (verdict) {
     case VERDICT_VALID:
         TRY(take_decision(c, r, arena, fact));
@@ -171,7 +174,7 @@ static struct err take(struct cursor *c, const struct log_record *r, struct aren
 struct err cursor_read(struct cursor *cursor, struct log_reader *reader, struct arena *arena,
                        struct fact *facts, size_t max, size_t *ret_count)
 {
-    struct log_record records[RECORDS_MAX];
+    UNZEROED struct log_record records[RECORDS_MAX];
     size_t n, valid = 0;
     enum verdict verdict = VERDICT_VALID;
     /* a third of the arena for the bytes, the rest for what they decode to */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "core/json_shape.h"
+#include "core/mutant.h"
 #include "core/partition.h"
 #include "runtime/breaker.h"
 #include "runtime/clock.h"
@@ -34,6 +35,7 @@ struct job {
     int64_t due_ms;
     int64_t deadline_ms; /* 0: not called yet */
     int pause_ms;
+    bool repeat; /* another process may have begun it, and it may have ended since */
     struct uuid event_id;
     struct uuid saga;
     size_t target_len, trace_len;
@@ -205,7 +207,7 @@ static void on_told(void *context, uint64_t tag, int64_t offset, struct err err)
     if (!job)
         return;
     assert(job->state == JOB_TELLING);
-    if (err.code != ERR_OK) {
+    if (err.code != ERR_OK && !MUTANT(result_not_sent_again)) {
         job->state = JOB_UNTOLD;
         pause_job(w, job);
         return;
@@ -291,9 +293,25 @@ static void make_call(struct worker *w, struct job *job)
     atomic_fetch_add(&w->stats->calls, 1);
 }
 
+static size_t facts_that_fit(const struct worker *w)
+{
+    size_t fit = (size_t)(EFFECT_JOBS_MAX - w->jobs_count) / DECISION_EVENTS_MAX;
+    return fit < FACTS_MAX ? fit : FACTS_MAX;
+}
+
+/* Its answer may stand in what is still to be read. */
+static bool may_be_answered(const struct worker *w, const struct job *job)
+{
+    const struct feed *feed = &w->feeds[job->partition];
+    return job->repeat && feed->cursor.next < feed->repeat_until && !feed->halted &&
+           facts_that_fit(w) > 0;
+}
+
 /* A job whose turn it is: called, given up, or left for later. */
 static void advance(struct worker *w, struct job *job, int64_t now_ms)
 {
+    if (may_be_answered(w, job))
+        return;
     if (job->deadline_ms == 0)
         job->deadline_ms = now_ms + w->limits.deadline_ms;
     if (now_ms >= job->deadline_ms)
@@ -327,6 +345,18 @@ static void halt(struct worker *w, int partition, struct err why)
            "why", report_err(why), NULL);
 }
 
+/* What the log says has ended is not asked for once more: the world may have moved on since, and
+ * what was given back would be taken again. */
+static void drop_answered(struct worker *w, const struct event *event)
+{
+    for (int i = 0; i < EFFECT_JOBS_MAX && !MUTANT(answers_in_log_ignored); i++) {
+        struct job *job = &w->jobs[i];
+        if (job->state == JOB_WAITING && text_equal(target_of(job), event->decision->target) &&
+            w->effect->is_answered(job->memory, event))
+            free_job(w, job);
+    }
+}
+
 static struct err start_job(struct worker *w, const struct fact *fact, size_t i, int64_t position)
 {
     struct json_report faults = {0};
@@ -348,12 +378,14 @@ static struct err start_job(struct worker *w, const struct fact *fact, size_t i,
                         &faults))
         return FAIL(ERR_MALFORMED, "event");
     event.message = message;
+    drop_answered(w, &event);
     struct job *job = new_job(w);
     bool repeat = fact->offset < w->feeds[fact->partition].repeat_until;
     if (!w->effect->start(job->memory, &event, repeat)) {
         free_job(w, job);
         return OK;
     }
+    job->repeat = repeat;
     job->partition = fact->partition;
     job->position = position;
     job->event_id = event.id;
@@ -371,12 +403,6 @@ static struct err start_jobs(struct worker *w, const struct fact *fact, int64_t 
     for (size_t i = 0; i < fact->decision.events_count; i++)
         TRY(start_job(w, fact, i, position));
     return OK;
-}
-
-static size_t facts_that_fit(const struct worker *w)
-{
-    size_t fit = (size_t)(EFFECT_JOBS_MAX - w->jobs_count) / DECISION_EVENTS_MAX;
-    return fit < FACTS_MAX ? fit : FACTS_MAX;
 }
 
 /* What is there, as far as there is room for jobs. */
@@ -466,7 +492,9 @@ static int64_t position_of(const struct worker *w, int partition)
     int64_t position = w->feeds[partition].cursor.done;
     for (int i = 0; i < EFFECT_JOBS_MAX; i++) {
         const struct job *job = &w->jobs[i];
-        if (job->state != JOB_FREE && job->partition == partition && job->position < position)
+        bool told = MUTANT(committed_before_delivery) && job->state == JOB_TELLING;
+        if (job->state != JOB_FREE && !told && job->partition == partition &&
+            job->position < position)
             position = job->position;
     }
     return position;

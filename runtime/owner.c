@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "core/mutant.h"
 #include "runtime/clock.h"
 #include "runtime/report.h"
 
@@ -74,7 +75,10 @@ bool owner_wants(const struct owner *o, size_t source, int64_t offset, int32_t i
 /* What this decision says about how far the inputs have been decided. */
 static void note(struct owner *o, const struct decision *d)
 {
-    raise_source(o, &d->input, d->input.index + 1);
+    struct input input = d->input;
+    if (MUTANT(rest_of_decision_skipped))
+        input = (struct input){input.topic, input.partition, -1, input.offset + 1};
+    raise_source(o, &input, input.index + !MUTANT(decided_twice_after_takeover));
     for (size_t i = 0; i < d->positions_count; i++)
         raise_source(o, &d->positions[i], d->positions[i].index);
     if (d->mark.commands_next > o->commands_next)
@@ -112,11 +116,12 @@ static struct err announce(struct owner *o, struct arena *arena)
 static struct err fold_batch(struct owner *o, owner_fold fold, void *context, struct arena *arena,
                              size_t *ret_count)
 {
-    struct fact facts[FACTS_MAX];
+    UNZEROED struct fact facts[FACTS_MAX];
     arena_reset(arena);
     TRY(cursor_read(&o->tail, o->reader, arena, facts, FACTS_MAX, ret_count));
     for (size_t i = 0; i < *ret_count; i++) {
-        note(o, &facts[i].decision);
+        if (!MUTANT(sources_not_remembered) || facts[i].decision.input.topic.len == 0)
+            note(o, &facts[i].decision);
         TRY(fold(context, &facts[i]));
     }
     return OK;
@@ -141,10 +146,27 @@ static struct err fold_to(struct owner *o, int64_t end, owner_fold fold, void *c
     return OK;
 }
 
+static struct err nothing_settles(void *context, const struct fact *fact)
+{
+    (void)context;
+    (void)fact;
+    return FAIL(ERR_DEPOSED, "somebody else decided while the epoch was renewed");
+}
+
+/* Of a mutant. */
+static struct err everything_is_forgotten(void *context, const struct fact *fact)
+{
+    (void)context;
+    (void)fact;
+    return OK;
+}
+
 /* Folds on until the own TAKEOVER is read back: its offset is the epoch. */
 static struct err fold_to_own(struct owner *o, owner_fold fold, void *context, struct arena *arena)
 {
     int64_t began_ms = clock_monotonic_ms();
+    if (MUTANT(replay_to_stale_end) && fold != nothing_settles)
+        fold = everything_is_forgotten;
     while (!uuid_equal(o->tail.nonce, o->nonce)) {
         size_t n;
         int64_t at = o->tail.next;
@@ -160,8 +182,10 @@ static struct err fold_to_own(struct owner *o, owner_fold fold, void *context, s
             return FAIL(ERR_TIMEOUT, "own takeover does not appear");
         log_wait(o->reader, 20);
     }
-    o->epoch = o->tail.judge.epoch;
-    o->number = 0;
+    if (!MUTANT(own_renewal_deposes) || fold != nothing_settles)
+        o->epoch = o->tail.judge.epoch;
+    if (!MUTANT(renewal_keeps_counting) || fold != nothing_settles)
+        o->number = 0;
     return OK;
 }
 
@@ -190,6 +214,8 @@ static struct err take_over(struct owner *o, owner_fold fold, void *context, str
     TRY(announce(o, arena));
     TRY(fold_to_own(o, fold, context, arena));
     TRY(log_ends(o->commands, o->partition, &first, &end));
+    if (MUTANT(resume_from_end_of_commands))
+        o->commands_next = end;
     if (o->commands_next < first || o->commands_next > end)
         return FAIL(ERR_LOST, "next command lies outside its topic");
     return OK;
@@ -224,6 +250,9 @@ struct err owner_append(struct owner *o, struct decision *d, struct arena *arena
                             .epoch = o->epoch,
                             .number = o->number + 1,
                             .commands_next = o->commands_next};
+    if (MUTANT(commands_next_not_carried) && d->input.topic.at &&
+        !text_is(d->input.topic, log_topic_name(o->commands)))
+        d->mark.commands_next = 0;
     struct text value = decision_encode(d, arena);
     assert(value.at);
     TRY(append(o, d->target, value));
@@ -239,7 +268,7 @@ uint64_t owner_unsettled(const struct owner *o)
 
 void owner_watch(struct owner *o, owner_fold settled, void *context, struct arena *arena)
 {
-    struct fact facts[FACTS_MAX];
+    UNZEROED struct fact facts[FACTS_MAX];
     int64_t at = -1;
     while (o->state == OWNER_ACTIVE && o->tail.next > at) {
         size_t n = 0;
@@ -253,6 +282,8 @@ void owner_watch(struct owner *o, owner_fold settled, void *context, struct aren
             e = settled(context, &facts[i]);
         if (e.code != ERR_OK)
             owner_depose(o, e);
+        else if (MUTANT(owner_does_not_watch))
+            continue;
         else if (o->tail.judge.epoch != o->epoch)
             owner_depose(o, FAIL(ERR_DEPOSED, "another owner announced itself"));
         else if (o->tail.gaps != gaps)
@@ -262,13 +293,6 @@ void owner_watch(struct owner *o, owner_fold settled, void *context, struct aren
     }
     if (o->state == OWNER_ACTIVE && o->append_failed)
         owner_depose(o, FAIL(ERR_DEPOSED, "an append failed"));
-}
-
-static struct err nothing_settles(void *context, const struct fact *fact)
-{
-    (void)context;
-    (void)fact;
-    return FAIL(ERR_DEPOSED, "somebody else decided while the epoch was renewed");
 }
 
 struct err owner_renew(struct owner *o)
@@ -285,6 +309,6 @@ struct err owner_renew(struct owner *o)
 
 void owner_reported(struct owner *o, uint64_t tag, struct err err)
 {
-    if (err.code != ERR_OK && tag == tag_of(o))
+    if (err.code != ERR_OK && tag == tag_of(o) && !MUTANT(failed_append_ignored))
         o->append_failed = true;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/mutant.h"
 #include "core/partition.h"
 #include "runtime/clock.h"
 #include "runtime/report.h"
@@ -207,8 +208,11 @@ static void take_membership(struct worker *w)
         struct shard *s = &w->shards[i];
         bool before = s->assigned;
         s->assigned = event == GROUP_ASSIGNED && owns(owned, count, &s->owner);
-        s->rewind = s->rewind || (s->assigned && !before); /* the shared cursors went on without it
-                                                            */
+        s->rewind = s->rewind ||
+                    (s->assigned && !before && !MUTANT(no_rewind_after_rebalance)); /* the shared
+                                                                                     * cursors went
+                                                                                     * on without it
+                                                                                     */
         if (event == GROUP_ASSIGNED && !s->assigned)
             release(w, s);
     }
@@ -257,7 +261,7 @@ static void take_over(struct worker *w, struct shard *s)
     struct err e = log_follow(w->reader, s->owner.commands, s->owner.partition);
     if (e.code == ERR_OK)
         e = shard_take_over(s);
-    if (e.code == ERR_OK)
+    if (e.code == ERR_OK && !(MUTANT(no_rewind_after_takeover) && w->pulls[0].open))
         e = rewind_pulls(w, s);
     s->rewind = false;
     if (e.code != ERR_OK && e.code != ERR_STOPPING)
@@ -304,7 +308,7 @@ static struct arena *unit(struct worker *w)
 
 static size_t decide_commands(struct worker *w, struct shard *s)
 {
-    struct log_record records[OWNER_BATCH];
+    UNZEROED struct log_record records[OWNER_BATCH];
     size_t n, i;
     if (!active(s))
         return 0;
@@ -380,7 +384,7 @@ static void feed_aggregates(struct worker *w, size_t source, const struct fact *
 static size_t read_pull(struct worker *w, size_t source)
 {
     struct pull *pull = &w->pulls[source];
-    struct fact facts[FACTS_MAX];
+    UNZEROED struct fact facts[FACTS_MAX];
     size_t n;
     if (!pull->open)
         return 0;
@@ -412,6 +416,8 @@ static size_t read_pull(struct worker *w, size_t source)
  * first. */
 static bool timers_may_fire(struct worker *w)
 {
+    if (MUTANT(timers_do_not_wait))
+        return true;
     for (size_t k = 0; w->barrier_due && k < w->pulls_count; k++) {
         int64_t first;
         if (log_ends(w->pulls[k].topic, w->pulls[k].cursor.partition, &first, &w->pulls[k].barrier)
@@ -442,17 +448,18 @@ static size_t fire_timers(struct worker *w, struct shard *s)
 static void write_positions(struct worker *w)
 {
     int64_t now = clock_monotonic_ms();
-    bool due = w->foreign > 0 &&
-               (w->foreign >= OWNER_POSITION_FACTS || now - w->positions_ms >= OWNER_POSITION_MS);
-    struct input positions[OWNER_SOURCES_MAX];
+    int64_t pause = w->options->position_ms ? w->options->position_ms : OWNER_POSITION_MS;
+    bool due =
+        w->foreign > 0 && (w->foreign >= OWNER_POSITION_FACTS || now - w->positions_ms >= pause);
+    UNZEROED struct input positions[OWNER_SOURCES_MAX];
     size_t n = 0;
     if (!due)
         return;
     for (size_t k = 0; k < w->pulls_count; k++)
         if (w->pulls[k].open)
-            positions[n++] =
-                (struct input){text_of(log_topic_name(w->pulls[k].topic)),
-                               w->pulls[k].cursor.partition, 0, w->pulls[k].cursor.done};
+            positions[n++] = (struct input){
+                text_of(log_topic_name(w->pulls[k].topic)), w->pulls[k].cursor.partition, 0,
+                MUTANT(positions_at_raw_end) ? w->pulls[k].cursor.next : w->pulls[k].cursor.done};
     for (size_t i = 0; i < w->shards_count; i++) {
         struct shard *s = &w->shards[i];
         struct err e = active(s) ? shard_position(s, positions, n, unit(w)) : OK;
@@ -480,6 +487,13 @@ static void renew(struct worker *w, struct shard *s)
         fail(s, e);
 }
 
+static uint64_t renew_after(const struct worker *w)
+{
+    if (MUTANT(epoch_never_renewed))
+        return UINT64_MAX;
+    return w->options->renew_decisions ? w->options->renew_decisions : OWNER_RENEW_DECISIONS;
+}
+
 static void read_back(struct worker *w)
 {
     producer_poll(w->producer, 0);
@@ -487,7 +501,7 @@ static void read_back(struct worker *w)
         struct shard *s = &w->shards[i];
         if (s->owner.state == OWNER_ACTIVE)
             shard_watch(s, unit(w));
-        if (active(s) && s->owner.number >= OWNER_RENEW_DECISIONS)
+        if (active(s) && s->owner.number >= renew_after(w))
             renew(w, s);
     }
 }

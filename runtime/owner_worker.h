@@ -2,6 +2,7 @@
 #ifndef RUNTIME_OWNER_WORKER_H
 #define RUNTIME_OWNER_WORKER_H
 
+#include "core/mutant.h"
 #include "runtime/shard.h"
 
 enum {
@@ -30,6 +31,8 @@ struct owner_worker_options {
     const struct service *const *services; /* whose partitions this worker may own; NULL-terminated
                                             */
     struct saga_limits limits;
+    uint64_t renew_decisions; /* of an epoch; 0: OWNER_RENEW_DECISIONS */
+    int64_t position_ms;      /* 0: OWNER_POSITION_MS */
     const atomic_bool *stop;
     struct owner_worker_status *status;
 };

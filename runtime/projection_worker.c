@@ -7,13 +7,17 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "core/mutant.h"
 #include "runtime/clock.h"
 #include "runtime/read_model.h"
 #include "runtime/report.h"
 
-enum { SESSION_ARENA = 512 * 1024, ADVANCES_MAX = SERVICE_MODELS_MAX * FEED_SOURCES_MAX * 4 };
+enum {
+    SESSION_ARENA = 512 * 1024,
+    ADVANCES_MAX = SERVICE_MODELS_MAX * FEED_SOURCES_MAX * 4,
+    NAP_STEP_MS = 20, /* the longest until a stop is noticed */
+};
 
 struct place { /* of one read model in one partition */
     int64_t next;
@@ -60,7 +64,7 @@ static void set_status(const struct worker *w, bool leader, int halted)
 static void nap(const struct worker *w, int ms)
 {
     for (int64_t end = clock_monotonic_ms() + ms; !stopping(w) && clock_monotonic_ms() < end;)
-        nanosleep(&(struct timespec){.tv_nsec = 20 * 1000000}, NULL);
+        clock_sleep_ms(NAP_STEP_MS);
 }
 
 /* ---- halting ---- */
@@ -312,7 +316,8 @@ static int64_t later(int64_t a, int64_t b)
 
 static struct place place_after(const struct place *before, const struct cursor *cursor)
 {
-    return (struct place){.next = later(before->next, cursor->done),
+    int64_t done = MUTANT(views_resume_at_raw_end) ? cursor->next : cursor->done;
+    return (struct place){.next = later(before->next, done),
                           .commands = later(before->commands, cursor->commands_next),
                           .seen = later(before->seen, cursor->next)};
 }
@@ -336,7 +341,8 @@ static void list_advances(struct worker *w, const struct folding *f)
                                               .partition = p,
                                               .from = before.next,
                                               .to = after.next,
-                                              .commands_next = after.commands,
+                                              .commands_next = after.commands +
+                                                               MUTANT(read_your_writes_off_by_one),
                                               .seen_to = after.seen};
             row_text_set(&advance->name, text_of(f->model.projection->name));
             row_text_set(&advance->topic, text_of(log_topic_name(source->topic)));
@@ -375,7 +381,7 @@ static struct err commit(struct worker *w)
         count++;
     }
     struct store_fence fence = {.service = w->options->service,
-                                .owner = w->owner,
+                                .owner = MUTANT(owner_not_in_fence) ? (struct uuid){{0}} : w->owner,
                                 .catalogue = w->generations.catalogue,
                                 .lease_ms = PROJECTION_LEASE_MS,
                                 .advances = w->advances,
@@ -472,10 +478,22 @@ static struct err work(struct worker *w)
 
 /* ---- sessions ---- */
 
+/* What the last session sent may still be under way in the database, on a connection that we lost.
+ * It must not be committed while this session reads rows and positions: so it is another owner. */
+static struct err disown_last_session(struct worker *w)
+{
+    if (MUTANT(session_keeps_owner))
+        return OK;
+    TRY(store_lease_return(w->store, w->options->service, w->owner));
+    w->owner = random_uuid();
+    return OK;
+}
+
 static struct err hold_session(struct worker *w)
 {
     int halted = 0;
     TRY(store_open(w->options->conninfo, w->options->instance, &w->store));
+    TRY(disown_last_session(w));
     TRY(wait_for_lease(w));
     TRY(start_models(w, &halted));
     TRY(start_reading(w));

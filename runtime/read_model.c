@@ -34,7 +34,7 @@ size_t projection_keys(const struct projection *projection, const struct event *
 enum row_fate row_slot_apply(const struct projection *projection, struct row_slot *slot,
                              const struct event *event, size_t nth)
 {
-    char key[8192];
+    UNZEROED char key[8192];
     enum row_fate fate = projection->apply(slot->row, event, nth);
     slot->exists = fate == ROW_KEEP;
     if (fate == ROW_REMOVE) {

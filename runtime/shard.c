@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "core/json_shape.h"
+#include "core/mutant.h"
 #include "core/partition.h"
 #include "runtime/clock.h"
 #include "runtime/report.h"
@@ -53,7 +54,8 @@ void shard_finish(struct shard *s)
 
 static bool remembered(const struct shard *s, const struct decision *d)
 {
-    bool final = d->outcome == OUTCOME_ACCEPTED || problem_rows[d->problem].final;
+    bool final = d->outcome == OUTCOME_ACCEPTED || problem_rows[d->problem].final ||
+                 MUTANT(every_refusal_remembered);
     return final && !d->replayed && d->outcome != OUTCOME_POSITION &&
            text_is(d->input.topic, log_topic_name(s->owner.commands));
 }
@@ -84,7 +86,8 @@ static struct err fold_fact(void *context, const struct fact *fact)
 {
     struct shard *s = context;
     const struct decision *d = &fact->decision;
-    remember(s, d, fact->offset);
+    if (!MUTANT(dedup_forgotten_at_takeover))
+        remember(s, d, fact->offset);
     if (d->events_count == 0)
         return OK;
     struct state *state = states_at(s->states, d->target);
@@ -93,7 +96,8 @@ static struct err fold_fact(void *context, const struct fact *fact)
         return FAIL(ERR_GAP, "versions of an aggregate are not contiguous");
     for (size_t i = 0; i < d->events_count; i++)
         TRY(fold_event(s, state, &d->events[i]));
-    arm(s, state, d->target, before);
+    if (!MUTANT(timers_forgotten_at_takeover))
+        arm(s, state, d->target, before);
     return OK;
 }
 
@@ -179,7 +183,7 @@ static struct err commit(struct shard *s, struct decision *d, const struct draft
     d->version = (state ? state->version : 0) + (int64_t)d->events_count;
     TRY(owner_append(&s->owner, d, arena));
     int64_t before = state ? due_of(s, state) : INT64_MAX;
-    for (size_t i = 0; i < d->events_count; i++)
+    for (size_t i = 0; i < d->events_count && !MUTANT(state_lags_behind); i++)
         evolve(s, state, draft_event(draft, i));
     if (state)
         arm(s, state, d->target, before);
@@ -233,7 +237,8 @@ static struct err replay(struct shard *s, const struct command *c, struct decisi
     d->problem = first.problem;
     d->detail = first.detail;
     d->pointer = first.pointer;
-    d->version = first.version;
+    if (!MUTANT(repeat_answered_anew))
+        d->version = first.version;
     d->replayed = true;
     d->first_offset = entry->offset;
     TRY(owner_append(&s->owner, d, arena));
@@ -241,7 +246,7 @@ static struct err replay(struct shard *s, const struct command *c, struct decisi
     return OK;
 }
 
-static void react_to_command(struct shard *s, const struct command *c, const struct decision *d,
+static void react_to_command(struct shard *s, const struct command *c, struct decision *d,
                              const void *message, const struct state *state, struct draft *draft)
 {
     const struct saga_input input = {
@@ -251,6 +256,8 @@ static void react_to_command(struct shard *s, const struct command *c, const str
         draft_refuse(draft, PROBLEM_NOT_FOUND, "there is no such saga");
         return;
     }
+    if (!MUTANT(operator_names_no_order))
+        d->saga = order; /* what it sends belongs to it, whether or not the command named it */
     struct saga_input with_id = input;
     with_id.id = order;
     s->service->saga->react(state->data, &with_id, draft);
@@ -265,7 +272,8 @@ static struct err decide(struct shard *s, const struct command *c, struct decisi
     void *message = arena_alloc(arena, s->service->commands->size);
     draft_init(&draft, arena, s->service->events);
     assert(message);
-    if (c->expected_version != VERSION_ANY && c->expected_version != (state ? state->version : 0)) {
+    if (c->expected_version != VERSION_ANY && !MUTANT(if_match_ignored) &&
+        c->expected_version != (state ? state->version : 0)) {
         draft_refuse(&draft, PROBLEM_VERSION_MISMATCH,
                      "the resource has another version than If-Match expects");
     } else if (!message_decode(s->service->commands, c->type, c->data, arena, message, &json)) {
@@ -292,7 +300,9 @@ struct err shard_command(struct shard *s, const struct command *c, const struct 
     struct decision d = decision_of(c, input, clock_now_us());
     bool from_client = text_is(input->topic, log_topic_name(s->owner.commands));
     const struct dedup_entry *entry = from_client ? dedup_find(s->dedup, c->id, d.at) : NULL;
-    if (entry && entry->fingerprint == c->fingerprint)
+    if (MUTANT(no_dedup))
+        entry = NULL;
+    if (entry && (entry->fingerprint == c->fingerprint || MUTANT(fingerprint_ignored)))
         return replay(s, c, &d, arena);
     if (entry) {
         const struct state *state = states_find(s->states, c->target);
@@ -317,6 +327,8 @@ static struct err undecodable(struct shard *s, const struct log_record *record,
     struct command c = {
         .id = input_id(input), .attempt = input_id(input), .target = key, .type = TEXT("unknown")};
     struct decision d = decision_of(&c, input, clock_now_us());
+    const struct state *state = states_find(s->states, key);
+    d.version = state ? state->version : 0;
     refuse(&d, PROBLEM_UNDECODABLE, "the command record cannot be read", NULL);
     s->undecodable++;
     if (s->dead_letters) {
@@ -338,7 +350,12 @@ struct err shard_command_record(struct shard *s, const struct log_record *record
     const struct input input = {.topic = text_of(log_topic_name(s->owner.commands)),
                                 .partition = s->owner.partition,
                                 .offset = record->offset};
-    if (command_decode(record->value, &c).code != ERR_OK)
+    bool poison = command_decode(record->value, &c).code != ERR_OK;
+    if (poison && MUTANT(poison_skipped)) {
+        s->owner.commands_next++;
+        return OK;
+    }
+    if (poison)
         return undecodable(s, record, &input, arena);
     return shard_command(s, &c, &input, arena);
 }
@@ -435,7 +452,8 @@ struct err shard_timer(struct shard *s, struct arena *arena, bool *ret_fired)
         struct uuid saga;
         struct text key = arena_copy(arena, (struct text){timer->key, timer->key_len});
         const struct state *state = states_find(s->states, key);
-        bool stale = !state || due_of(s, state) != timer->due || !uuid_read(key, &saga);
+        bool stale = !state || (due_of(s, state) != timer->due && !MUTANT(stale_timer_fires)) ||
+                     !uuid_read(key, &saga);
         char name[40];
         int len = snprintf(name, sizeof name, "timer/%lld", (long long)timer->due);
         timers_drop_first(&s->timers);

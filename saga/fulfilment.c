@@ -2,6 +2,7 @@
  * we cannot. An input is folded into events; the commands follow from the state they lead to. */
 #include <assert.h>
 
+#include "core/mutant.h"
 #include "saga/fulfilment_send.h"
 #include "saga/sagas.h"
 #include "schemas/inventory.h"
@@ -134,7 +135,7 @@ static void on_payment_event(struct turn *turn, const struct payment_event *even
 {
     switch (event->tag) {
     case PAYMENT_EVENT_AUTHORIZED_V1:
-        if (turn->now.phase == PHASE_AUTHORIZING)
+        if (turn->now.phase == PHASE_AUTHORIZING || MUTANT(late_answer_counts))
             HAPPEN(turn, AUTHORIZED, authorized);
         break;
     case PAYMENT_EVENT_DECLINED_V1:
@@ -188,7 +189,8 @@ static void on_reserve_answered(struct turn *turn, size_t line, bool accepted)
         return;
     }
     HAPPEN(turn, LINE_RESERVED, line_reserved, .line = (int64_t)line);
-    if (fulfilment_has_reserved_all(&turn->now))
+    if (fulfilment_has_reserved_all(&turn->now) ||
+        (MUTANT(captures_early) && turn->now.phase == PHASE_RESERVING))
         HAPPEN(turn, CAPTURING, capturing);
 }
 
@@ -304,7 +306,7 @@ static enum fulfilment_step first_not_given_back(const struct fulfilment *state)
 /* Beyond the pivot there is no way back: the timer is only set again, and the lag is seen. */
 static void on_timer(struct turn *turn)
 {
-    if (turn->input->at < fulfilment_due(&turn->now))
+    if (turn->input->at < fulfilment_due(&turn->now) && !MUTANT(stale_timer_fires))
         return;
     HAPPEN(turn, TIMER_FIRED, timer_fired, .step = (enum fulfilment_step)turn->now.timer_step);
     if (fulfilment_is_before_pivot(&turn->now))

@@ -1,5 +1,6 @@
 /* The fold of fulfilment's events. */
 #include "saga/fulfilment_state.h"
+#include "core/mutant.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -182,7 +183,7 @@ static void cancel_when_given_back(struct fulfilment *state)
     if (is_open(state->payment_release))
         return;
     for (size_t i = 0; i < state->lines_count; i++) {
-        if (is_open(state->lines[i].give_back))
+        if (is_open(state->lines[i].give_back) && !MUTANT(cancel_before_given_back))
             return;
     }
     state->cancel = asked(state);
@@ -201,7 +202,7 @@ static void start_compensation(struct fulfilment *state, enum fulfilment_reason 
     for (size_t i = 0; i < state->lines_count; i++) {
         struct line *line = &state->lines[i];
         if (state->restocking || line->reserve.answer == ANSWER_AWAITED ||
-            line->reserve.answer == ANSWER_YES)
+            (line->reserve.answer == ANSWER_YES && !MUTANT(partial_reservation_not_released)))
             line->give_back = asked(state);
         line->reserve = line->commit = no_ask;
     }
@@ -222,7 +223,7 @@ static void fail(struct fulfilment *state, const struct fulfilment_compensation_
 
 static void ask_again(struct fulfilment *state, struct ask *ask)
 {
-    if (ask->answer == ANSWER_NO)
+    if (ask->answer == ANSWER_NO || (MUTANT(retry_asks_everybody) && ask->answer == ANSWER_YES))
         *ask = asked(state);
 }
 
@@ -297,6 +298,7 @@ void fulfilment_evolve(void *state, const void *event)
         break;
     case FULFILMENT_EVENT_COMPLETED_V1:
         s->phase = PHASE_CONFIRMED;
+        s->needs_attention = false;
         s->due = INT64_MAX;
         break;
     case FULFILMENT_EVENT_CANCELLATION_NOTED_V1:
@@ -328,6 +330,7 @@ void fulfilment_evolve(void *state, const void *event)
         break;
     case FULFILMENT_EVENT_ENDED_V1:
         s->phase = PHASE_ENDED;
+        s->needs_attention = s->needs_attention && MUTANT(over_needs_attention);
         s->due = INT64_MAX;
         fulfilment_finish(s);
         break;

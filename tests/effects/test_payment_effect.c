@@ -17,9 +17,12 @@ static char key_text[UUID_TEXT_LEN + 1];
 
 /* ---- words of the stories ------------------------------------------------------------------- */
 
+static struct uuid asked_by; /* of what is asked for */
+
 static bool started(const struct payment_event *message, bool repeat)
 {
-    struct event event = {.service = "payment", .vocabulary = &payment_events, .message = message};
+    struct event event = {
+        .service = "payment", .vocabulary = &payment_events, .message = message, .id = asked_by};
     ck_assert_uint_le(payment_effect.job_size, sizeof job);
     memset(job, 0, sizeof job);
     return payment_effect.start(job, &event, repeat);
@@ -183,15 +186,13 @@ static void when_found_none(void)
     when_answered(200, "{\"charges\":[],\"operations\":[]}");
 }
 
-/* The command, with the id that its key and outcome give. */
+/* The command, with the id that the event and the outcome give. */
 static const struct payment_command *then_sends(int tag, const char *outcome)
 {
-    struct uuid key;
     const struct payment_command *command = result.message;
     ck_assert_int_eq(verdict, EFFECT_DONE);
     ck_assert_int_eq(command->tag, tag);
-    ck_assert(uuid_read(text_of(key_text), &key));
-    ck_assert(uuid_equal(result.id, uuid_derive(key, text_of(outcome))));
+    ck_assert(uuid_equal(result.id, uuid_derive(asked_by, text_of(outcome))));
     ck_assert(uuid_equal(command->as.record_captured_v1.payment_id, payment_id));
     return command;
 }
@@ -521,6 +522,43 @@ START_TEST(time_over_is_unknown_whatever_was_asked)
 }
 END_TEST
 
+static bool answered_by(const struct payment_event *message)
+{
+    const struct event event = {
+        .service = "payment", .vocabulary = &payment_events, .message = message};
+    return payment_effect.is_answered(job, &event);
+}
+
+START_TEST(what_the_log_says_has_ended_is_over)
+{
+    struct payment_event unknown = {.tag = PAYMENT_EVENT_UNKNOWN_V1,
+                                    .as.unknown_v1 = {.operation = PAYMENT_OPERATION_AUTHORIZE}};
+    struct payment_event voided = {.tag = PAYMENT_EVENT_VOIDED_V1};
+    given_authorize();
+    ck_assert(answered_by(&unknown));
+    ck_assert(!answered_by(&voided));
+    ck_assert(!answered_by(void_requested(NULL)));
+    given_void("ch_1");
+    ck_assert(!answered_by(&unknown));
+    ck_assert(answered_by(&voided));
+    ck_assert(answered_by(refund_requested(1, 1)));
+}
+END_TEST
+
+START_TEST(the_same_operation_may_end_so_twice)
+{
+    asked_by = uuid_derive(payment_id, TEXT("the first request"));
+    given_void("ch_1");
+    arena = (struct arena){memory, 0, sizeof memory};
+    payment_effect.give_up(job, "no answer", &arena, &result);
+    struct uuid first = result.id;
+    asked_by = uuid_derive(payment_id, TEXT("an operator's retry"));
+    given_void("ch_1");
+    payment_effect.give_up(job, "no answer", &arena, &result);
+    ck_assert(!uuid_equal(first, result.id)); /* else it would be taken for a repeat */
+}
+END_TEST
+
 START_TEST(every_result_is_a_valid_command)
 {
     struct json_report report = {0};
@@ -582,6 +620,8 @@ int main(void)
         a_refund_that_errs_is_asked_about_and_repeated_under_its_key,
         a_refused_refund_is_a_failed_release,
         time_over_is_unknown_whatever_was_asked,
+        the_same_operation_may_end_so_twice,
+        what_the_log_says_has_ended_is_over,
         every_result_is_a_valid_command,
         what_has_happened_asks_for_nothing,
         the_key_never_changes,

@@ -313,6 +313,24 @@ START_TEST(an_overdue_compensation_is_told_and_goes_on_by_itself)
 }
 END_TEST
 
+/* The cancellation's answer came after its deadline, and nobody retried. */
+START_TEST(what_is_over_needs_no_attention)
+{
+    struct shop *shop = shop_with((uint64_t)_i, &kind);
+    run_until(shop, PHASE_RESERVING);
+    shop_fire_timer(shop, ORDER);
+    while (shop_fulfilment(shop, ORDER)->cancel.answer == ANSWER_UNASKED)
+        ck_assert(shop_step(shop));
+    shop_fire_timer(shop, ORDER);
+    ck_assert(shop_fulfilment(shop, ORDER)->needs_attention);
+    shop_run(shop);
+    ck_assert_int_eq(shop_fulfilment(shop, ORDER)->phase, PHASE_ENDED);
+    ck_assert(!shop_fulfilment(shop, ORDER)->needs_attention);
+    ck_assert_int_eq(shop_retry(shop, ORDER), PROBLEM_WRONG_STATE);
+    check_cancelled(shop, ORDER_CANCEL_REASON_DEADLINE);
+}
+END_TEST
+
 /* A second restock of the same line would make stock out of nothing. */
 START_TEST(a_retry_asks_nobody_twice_who_has_not_answered)
 {
@@ -446,6 +464,7 @@ int main(void)
     ADD(a_deadline_past_the_pivot_is_only_set_again);
     ADD(a_refused_refund_needs_attention_until_it_is_retried);
     ADD(an_overdue_compensation_is_told_and_goes_on_by_itself);
+    ADD(what_is_over_needs_no_attention);
     ADD(a_retry_asks_nobody_twice_who_has_not_answered);
     ADD(commands_to_what_is_unknown_or_over_are_refused);
     ADD(answers_told_twice_change_nothing);

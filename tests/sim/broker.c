@@ -1,0 +1,273 @@
+/* Topics in memory. What was appended lies there for ever, in one order, and readers see it soon or
+ * a little later. */
+#include "tests/sim/broker.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+static struct log_topic *topics[SIM_TOPICS_MAX];
+static int topics_count;
+static struct log_reader *readers;
+static int64_t landed_at;
+
+void broker_begin(void)
+{
+    topics_count = 0;
+    readers = NULL;
+    landed_at = 0;
+    producers_begin();
+    groups_begin();
+}
+
+struct log_topic *broker_topic_add(const char *name, int partitions)
+{
+    assert(topics_count < SIM_TOPICS_MAX && partitions <= SIM_PARTITIONS_MAX);
+    struct log_topic *topic = world_alloc(sizeof *topic);
+    snprintf(topic->name, sizeof topic->name, "%s", name);
+    topic->index = topics_count;
+    topic->partitions = partitions;
+    topics[topics_count++] = topic;
+    return topic;
+}
+
+static struct log_topic *find(const char *name)
+{
+    for (int i = 0; i < topics_count; i++)
+        if (strcmp(topics[i]->name, name) == 0)
+            return topics[i];
+    return NULL;
+}
+
+struct log_topic *broker_topic(const char *service, const char *suffix)
+{
+    char name[TOPIC_LEN_MAX];
+    snprintf(name, sizeof name, "%s.%s", service, suffix);
+    struct log_topic *topic = find(name);
+    assert(topic);
+    return topic;
+}
+
+struct log *broker_log(struct proc *proc, const char *instance)
+{
+    struct log *log = world_alloc(sizeof *log);
+    log->proc = proc;
+    log->incarnation = proc->incarnation;
+    snprintf(log->instance, sizeof log->instance, "%s", instance);
+    return log;
+}
+
+bool log_alive(const struct log *log)
+{
+    return log->proc->state != PROC_DEAD && log->proc->state != PROC_DONE &&
+           log->proc->incarnation == log->incarnation;
+}
+
+/* ---- records -------------------------------------------------------------------------------- */
+
+static uint64_t sum_of(struct text bytes)
+{
+    uint64_t sum = bytes.len, word = 0;
+    for (size_t i = 0; i < bytes.len; i += sizeof word) {
+        size_t n = bytes.len - i < sizeof word ? bytes.len - i : sizeof word;
+        word = 0;
+        memcpy(&word, bytes.at + i, n);
+        sum = (sum ^ word) * 0x9fb21c651e98df25u;
+        sum ^= sum >> 32;
+    }
+    return sum;
+}
+
+int64_t broker_land(struct log_topic *topic, int partition, struct text key, struct text value)
+{
+    struct part *part = &topic->parts[partition];
+    if (part->end == part->room) {
+        int64_t room = part->room ? 2 * part->room : 64;
+        struct log_record *grown = world_alloc((size_t)room * sizeof *grown);
+        if (part->end)
+            memcpy(grown, part->records, (size_t)part->end * sizeof *grown);
+        int64_t *landed = world_alloc((size_t)room * sizeof *landed);
+        if (part->end)
+            memcpy(landed, part->landed, (size_t)part->end * sizeof *landed);
+        part->records = grown;
+        part->landed = landed;
+        part->room = room;
+    }
+    part->records[part->end] = (struct log_record){part->end, key, value};
+    landed_at = part->landed[part->end] = world.now;
+    trace((uint64_t)topic->index << 32 | (uint64_t)partition, sum_of(value));
+    for (struct log_reader *r = readers; r; r = r->next)
+        if (r->follows[topic->index] & 1u << partition)
+            reader_poke(r);
+    return part->end++;
+}
+
+const struct log_record *broker_record(const struct log_topic *topic, int partition, int64_t offset)
+{
+    const struct part *part = &topic->parts[partition];
+    assert(offset >= 0 && offset < part->end);
+    return &part->records[offset];
+}
+
+int64_t broker_quiet_us(void)
+{
+    return broker_flying() ? 0 : world.now - landed_at;
+}
+
+void broker_gone(struct proc *proc)
+{
+    for (struct log_reader **at = &readers; *at;) {
+        if ((*at)->log->proc == proc)
+            *at = (*at)->next;
+        else
+            at = &(*at)->next;
+    }
+    producers_gone(proc);
+    groups_gone(proc);
+}
+
+void broker_paused(struct proc *proc)
+{
+    groups_paused(proc);
+}
+
+/* ---- the contract --------------------------------------------------------------------------- */
+
+const char *log_instance(const struct log *log)
+{
+    return log->instance;
+}
+
+static bool broker_is_away(void)
+{
+    if (!world.current || !fault(world.swarm.broker_error))
+        return false;
+    SOMETIMES(broker_unavailable);
+    world_sleep((int64_t)chance_under(2 * SECOND));
+    return true;
+}
+
+struct err log_topic(struct log *log, const char *name, struct log_topic **ret_topic)
+{
+    (void)log;
+    world_point();
+    if (broker_is_away())
+        return FAIL(ERR_UNAVAILABLE, "metadata");
+    struct log_topic *topic = find(name);
+    if (!topic)
+        return FAIL(ERR_NOT_FOUND, "topic");
+    *ret_topic = topic;
+    return OK;
+}
+
+const char *log_topic_name(const struct log_topic *topic)
+{
+    return topic->name;
+}
+
+int log_topic_partitions(const struct log_topic *topic)
+{
+    return topic->partitions;
+}
+
+struct err log_ends(struct log_topic *topic, int partition, int64_t *ret_first, int64_t *ret_end)
+{
+    world_point();
+    if (broker_is_away())
+        return FAIL(ERR_UNAVAILABLE, "ends of a partition");
+    *ret_first = topic->parts[partition].first;
+    *ret_end = topic->parts[partition].end;
+    world_point();
+    return OK;
+}
+
+struct err log_reader_open(struct log *log, struct log_reader **ret_reader)
+{
+    world_point();
+    struct log_reader *reader = world_alloc(sizeof *reader);
+    reader->log = log;
+    reader->next = readers;
+    readers = reader;
+    *ret_reader = reader;
+    return OK;
+}
+
+void log_reader_close(struct log_reader *reader)
+{
+    if (!reader)
+        return;
+    reader->closed = true;
+    for (struct log_reader **at = &readers; *at; at = &(*at)->next)
+        if (*at == reader) {
+            *at = reader->next;
+            return;
+        }
+}
+
+struct err log_follow(struct log_reader *reader, struct log_topic *topic, int partition)
+{
+    reader->follows[topic->index] |= 1u << partition;
+    return OK;
+}
+
+void log_unfollow(struct log_reader *reader, struct log_topic *topic, int partition)
+{
+    reader->follows[topic->index] &= ~(1u << partition);
+}
+
+struct err log_read(struct log_reader *reader, struct log_topic *topic, int partition, int64_t from,
+                    struct arena *arena, struct log_record *records, size_t max, size_t *ret_count)
+{
+    struct part *part = &topic->parts[partition];
+    size_t n = 0;
+    *ret_count = 0;
+    assert(reader->follows[topic->index] & 1u << partition);
+    if (from < part->first)
+        return FAIL(ERR_LOST, "records are no longer kept");
+    if (from >= part->end)
+        return OK;
+    world_point();
+    if (world.current && fault(world.swarm.read_lag)) {
+        SOMETIMES(read_lagged);
+        world_sleep((int64_t)chance_under(CATCH_UP_WAIT_MS * MS));
+        reader->news = true;
+        return OK;
+    }
+    if (world.current && max > 1 && chance_one_in(4))
+        max = 1 + chance_under(max < 8 ? max : 8);
+    for (int64_t at = from; at < part->end && n < max; at++) {
+        struct text key = arena_copy(arena, part->records[at].key);
+        struct text value = arena_copy(arena, part->records[at].value);
+        if (!value.at)
+            break;
+        records[n++] = (struct log_record){at, key, value};
+    }
+    *ret_count = n;
+    return OK;
+}
+
+void reader_poke(struct log_reader *reader)
+{
+    if (!reader || reader->closed || !log_alive(reader->log))
+        return;
+    reader->news = true;
+    if (reader->waiting)
+        world_wake(reader->log->proc);
+}
+
+void log_wait(struct log_reader *reader, int timeout_ms)
+{
+    world_point();
+    if (!world.current)
+        return;
+    int64_t until = world.now + (int64_t)timeout_ms * MS;
+    reader->waiting = true;
+    while (!reader->news && world.now < until)
+        world_wait(until - world.now);
+    reader->waiting = false;
+    reader->news = false;
+}
+
+void log_wake(struct log_reader *reader)
+{
+    reader_poke(reader);
+}

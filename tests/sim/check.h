@@ -1,0 +1,18 @@
+/* The checker: what must be true of the log, the answers, the ledger and the read models. Its folds
+ * are written apart from those of the product. */
+#ifndef TESTS_SIM_CHECK_H
+#define TESTS_SIM_CHECK_H
+
+#include "tests/sim/world.h"
+
+void check_begin(void);
+/* Everything that was begun has ended, and everybody has read everything. */
+bool check_is_settled(void);
+/* Retention: deletes commands that have been decided. */
+void check_retain(void);
+/* An owner says that it has taken over (it says nothing about a renewal). */
+void check_took_office(const char *topic, int partition, int64_t epoch);
+/* At the end of a seed. */
+void check_all(void);
+
+#endif
