@@ -1,7 +1,8 @@
-/* Read models of product.log as facts for commands. */
+/* Read models of product.log and user.log as facts for commands. */
 #include "api/catalogue.h"
 
 #include "schemas/product.h"
+#include "schemas/user.h"
 
 /* 0: there is none of that name. */
 static int32_t enum_of(const struct json_shape *shape, struct text name)
@@ -12,9 +13,9 @@ static int32_t enum_of(const struct json_shape *shape, struct text name)
     return 0;
 }
 
-static bool read_order(const struct query_value *row, struct product_fact *fact)
+static bool read_order(const struct query_value *row, struct catalogue_fact *fact)
 {
-    *fact = (struct product_fact){
+    *fact = (struct catalogue_fact){
         .known = true,
         .version = row[0].number,
         .price = row[1].number,
@@ -25,13 +26,13 @@ static bool read_order(const struct query_value *row, struct product_fact *fact)
     return fact->currency != 0;
 }
 
-static bool apply_order(struct product_fact *fact, const struct event *event)
+static bool apply_order(struct catalogue_fact *fact, const struct event *event)
 {
     const struct product_event *e = event_as(event, product);
     fact->version = event->version;
     switch (e->tag) {
     case PRODUCT_EVENT_ADDED_V1:
-        *fact = (struct product_fact){
+        *fact = (struct catalogue_fact){
             .known = true,
             .version = event->version,
             .price = e->as.added_v1.price.amount,
@@ -60,19 +61,19 @@ const struct catalogue order_catalogue = {
     .apply = apply_order,
 };
 
-static bool read_inventory(const struct query_value *row, struct product_fact *fact)
+static bool read_inventory(const struct query_value *row, struct catalogue_fact *fact)
 {
-    *fact = (struct product_fact){.known = true, .version = 1, .merchant_id = row[0].uuid};
+    *fact = (struct catalogue_fact){.known = true, .version = 1, .merchant_id = row[0].uuid};
     return true;
 }
 
 /* Whose a product is never changes. */
-static bool apply_inventory(struct product_fact *fact, const struct event *event)
+static bool apply_inventory(struct catalogue_fact *fact, const struct event *event)
 {
     const struct product_event *e = event_as(event, product);
     if (e->tag != PRODUCT_EVENT_ADDED_V1)
         return false;
-    *fact = (struct product_fact){
+    *fact = (struct catalogue_fact){
         .known = true, .version = 1, .merchant_id = e->as.added_v1.merchant_id};
     return true;
 }
@@ -84,4 +85,50 @@ const struct catalogue inventory_catalogue = {
     .sql = "SELECT merchant_id FROM inventory_catalogue WHERE sku = $1",
     .read = read_inventory,
     .apply = apply_inventory,
+};
+
+/* ---- customers ---- */
+
+static bool read_customer(const struct query_value *row, struct catalogue_fact *fact)
+{
+    *fact = (struct catalogue_fact){
+        .known = true,
+        .version = row[0].number,
+        .user_id = row[1].uuid,
+        .discontinued = enum_of(&user_status_shape, row[2].text) != USER_STATUS_ACTIVE,
+    };
+    return true;
+}
+
+static bool apply_customer(struct catalogue_fact *fact, const struct event *event)
+{
+    const struct user_event *e = event_as(event, user);
+    fact->version = event->version;
+    switch (e->tag) {
+    case USER_EVENT_REGISTERED_V1:
+        fact->known = true;
+        fact->user_id = e->as.registered_v1.user_id;
+        fact->discontinued = false;
+        break;
+    case USER_EVENT_STATUS_CHANGED_V1:
+        fact->discontinued = e->as.status_changed_v1.status != USER_SETTABLE_STATUS_ACTIVE;
+        break;
+    case USER_EVENT_ERASED_V1:
+        fact->discontinued = true;
+        break;
+    case USER_EVENT_PASSWORD_CHANGED_V1:
+    case USER_EVENT_PROFILE_CHANGED_V1:
+    case USER_EVENT_ROLES_CHANGED_V1:
+        break;
+    }
+    return true;
+}
+
+const struct catalogue order_customers = {
+    .service = "order",
+    .model = "order_customers",
+    .source = "user",
+    .sql = "SELECT version, user_id, status FROM order_customers WHERE user_key = $1",
+    .read = read_customer,
+    .apply = apply_customer,
 };

@@ -1,4 +1,4 @@
-/* What the order and the inventory service know of products. */
+/* What the order and the inventory service know of products, and of users. */
 #ifndef API_CATALOGUE_H
 #define API_CATALOGUE_H
 
@@ -6,5 +6,6 @@
 
 extern const struct catalogue order_catalogue;
 extern const struct catalogue inventory_catalogue;
+extern const struct catalogue order_customers;
 
 #endif

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-static const char *const services[] = {"inventory", "order", "payment", "product"};
+static const char *const services[] = {"inventory", "order", "payment", "product", "user"};
 
 enum { POSITION_BYTES = 64 };
 enum { ID, STATUS, PROBLEM, DETAIL, RESOURCE, VERSION, TYPE, ACTOR, AT, PARTITION, COMMAND_OFFSET };
@@ -53,6 +53,17 @@ static bool read_token(struct text text, struct token *ret_token)
     return false;
 }
 
+/* A user's key is not for the public; who registers is told the id that was made for them. */
+static void write_resource(struct json_write *out, const struct query_rows *rows)
+{
+    static const char lead[] = "user.";
+    struct text type = query_at(rows, 0, TYPE)->text;
+    if (type.len < sizeof lead || memcmp(type.at, lead, sizeof lead - 1) != 0)
+        json_write_text(out, "id", query_at(rows, 0, RESOURCE)->text);
+    else if (text_is(type, "user.register.v1"))
+        json_write_uuid(out, "id", user_id_of(query_at(rows, 0, ID)->uuid));
+}
+
 static void write_outcome(struct json_write *out, const struct query_rows *rows)
 {
     struct text code = query_at(rows, 0, PROBLEM)->text;
@@ -66,7 +77,7 @@ static void write_outcome(struct json_write *out, const struct query_rows *rows)
         }
         write_text_if(out, "detail", query_at(rows, 0, DETAIL)->text);
     } else {
-        json_write_text(out, "id", query_at(rows, 0, RESOURCE)->text);
+        write_resource(out, rows);
         json_write_number(out, "version", query_at(rows, 0, VERSION)->number);
     }
     json_write_end(out, '}');

@@ -18,7 +18,7 @@ static bool look_up_sku(const struct request *request, struct intake *intake,
     return true;
 }
 
-static bool known(const struct product_fact *fact, struct refusal *refusal)
+static bool known(const struct catalogue_fact *fact, struct refusal *refusal)
 {
     return fact->known || refuse(refusal, PROBLEM_NOT_FOUND, "There is no product with this SKU.");
 }
@@ -31,7 +31,7 @@ static bool parse_receipt(const struct request *request, struct intake *intake,
 }
 
 static bool build_receipt(const struct request *request, const struct intake *intake,
-                          struct uuid id, const struct product_fact *facts, void *ret_message,
+                          struct uuid id, const struct catalogue_fact *facts, void *ret_message,
                           struct refusal *refusal)
 {
     const struct inventory_receipt_body *body = intake->body;
@@ -67,7 +67,7 @@ static bool parse_adjustment(const struct request *request, struct intake *intak
 }
 
 static bool build_adjustment(const struct request *request, const struct intake *intake,
-                             struct uuid id, const struct product_fact *facts, void *ret_message,
+                             struct uuid id, const struct catalogue_fact *facts, void *ret_message,
                              struct refusal *refusal)
 {
     const struct inventory_adjustment_body *body = intake->body;

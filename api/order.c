@@ -28,7 +28,7 @@ static bool parse_place(const struct request *request, struct intake *intake,
 }
 
 static bool quote(const struct request *request, const struct order_place_body *body,
-                  const struct product_fact *facts, struct order_quoted_line *lines,
+                  const struct catalogue_fact *facts, struct order_quoted_line *lines,
                   struct refusal *refusal)
 {
     for (size_t i = 0; i < body->items.count; i++) {
@@ -50,8 +50,28 @@ static bool quote(const struct request *request, const struct order_place_body *
     return refusal->problem == PROBLEM_NONE;
 }
 
+/* Sealed for the customer: only who holds the keys can read where it goes. */
+static bool seal_address(const struct request *request, const struct common_address *address,
+                         struct text *ret_sealed, struct refusal *refusal)
+{
+    struct json_report report = {0};
+    struct json_out out = {.at = arena_alloc(request->arena, common_address_json_max),
+                           .size = common_address_json_max};
+    if (!out.at || !json_encode(&common_address_shape, address, JSON_WHOLE, &out, &report))
+        return refuse(refusal, PROBLEM_BODY_TOO_LARGE, "The body needs too much memory.");
+    return desk_seal(request->desk, request->actor.id, PURPOSE_ADDRESS,
+                     (struct text){out.at, out.used}, ret_sealed, refusal);
+}
+
+/* Users who may not order, and those of an address that has another user by now. */
+static bool is_disabled(const struct request *request, const struct catalogue_fact *actor)
+{
+    return !actor->known || actor->discontinued ||
+           (!uuid_is_nil(request->actor_key) && !uuid_equal(actor->user_id, request->actor.id));
+}
+
 static bool build_place(const struct request *request, const struct intake *intake, struct uuid id,
-                        const struct product_fact *facts, void *ret_message,
+                        const struct catalogue_fact *facts, void *ret_message,
                         struct refusal *refusal)
 {
     const struct order_place_body *body = intake->body;
@@ -59,7 +79,9 @@ static bool build_place(const struct request *request, const struct intake *inta
         arena_alloc(request->arena, body->items.count * sizeof *lines);
     if (!lines)
         return refuse(refusal, PROBLEM_BODY_TOO_LARGE, "The body needs too much memory.");
-    if (!quote(request, body, facts, lines, refusal))
+    struct text address = {NULL, 0};
+    if (!quote(request, body, facts, lines, refusal) ||
+        !seal_address(request, &body->shipping_address, &address, refusal))
         return false;
     *(struct order_command *)ret_message = (struct order_command){
         .tag = ORDER_COMMAND_PLACE_V1,
@@ -69,7 +91,9 @@ static bool build_place(const struct request *request, const struct intake *inta
                 .customer_id = request->actor.id,
                 .items = {.at = lines, .count = body->items.count},
                 .payment_method = body->payment_method,
-                .shipping_address = body->shipping_address,
+                .shipping_address = address,
+                .has_customer_disabled = true,
+                .customer_disabled = is_disabled(request, &intake->actor),
                 .has_expected_total = body->has_expected_total,
                 .expected_total = body->expected_total,
             },
@@ -80,6 +104,7 @@ static bool build_place(const struct request *request, const struct intake *inta
 static const struct command_route place = {
     .vocabulary = &order_commands,
     .catalogue = &order_catalogue,
+    .actors = &order_customers,
     .success = 201,
     .location = "/v1/orders/",
     .saga = true,
@@ -105,8 +130,8 @@ static bool parse_cancellation(const struct request *request, struct intake *int
 }
 
 static bool build_cancellation(const struct request *request, const struct intake *intake,
-                               struct uuid id, const struct product_fact *facts, void *ret_message,
-                               struct refusal *refusal)
+                               struct uuid id, const struct catalogue_fact *facts,
+                               void *ret_message, struct refusal *refusal)
 {
     const struct order_cancel_body *body = intake->body;
     (void)request, (void)facts, (void)refusal;
@@ -136,7 +161,7 @@ static bool parse_shipment(const struct request *request, struct intake *intake,
 }
 
 static bool build_shipment(const struct request *request, const struct intake *intake,
-                           struct uuid id, const struct product_fact *facts, void *ret_message,
+                           struct uuid id, const struct catalogue_fact *facts, void *ret_message,
                            struct refusal *refusal)
 {
     const struct order_ship_body *body = intake->body;
@@ -164,7 +189,7 @@ static bool parse_delivery(const struct request *request, struct intake *intake,
 }
 
 static bool build_delivery(const struct request *request, const struct intake *intake,
-                           struct uuid id, const struct product_fact *facts, void *ret_message,
+                           struct uuid id, const struct catalogue_fact *facts, void *ret_message,
                            struct refusal *refusal)
 {
     (void)request, (void)intake, (void)facts, (void)refusal;

@@ -57,8 +57,9 @@ static void write_lines(struct json_write *out, struct uuid order_id,
     json_write_end(out, ']');
 }
 
+/* address: JSON; .at NULL: not shown here. */
 static void write_order(struct json_write *out, const struct query_rows *rows, size_t row,
-                        const struct query_rows *lines)
+                        const struct query_rows *lines, struct text address)
 {
     struct uuid id = query_at(rows, row, ID)->uuid;
     json_write_begin(out, NULL, '{');
@@ -72,6 +73,8 @@ static void write_order(struct json_write *out, const struct query_rows *rows, s
                 query_at(rows, row, CURRENCY)->text);
     write_lines(out, id, lines);
     json_write_text(out, "payment_method", query_at(rows, row, METHOD)->text);
+    if (address.at)
+        json_write_raw(out, "shipping_address", address);
     write_text_if(out, "carrier", query_at(rows, row, CARRIER)->text);
     write_text_if(out, "tracking", query_at(rows, row, TRACKING)->text);
     json_write_time(out, "placed_at", query_at(rows, row, PLACED)->number);
@@ -81,6 +84,18 @@ static void write_order(struct json_write *out, const struct query_rows *rows, s
 }
 
 /* ---- one order ---- */
+
+/* null, when its customer is erased. */
+static bool open_address(const struct request *request, const struct query_rows *rows,
+                         struct text *ret_address, struct refusal *refusal)
+{
+    if (rows->count && !desk_open(request->desk, query_at(rows, 0, 0)->uuid, PURPOSE_ADDRESS,
+                                  query_at(rows, 0, 1)->text, ret_address, refusal))
+        return false;
+    if (rows->count == 0 || !ret_address->at)
+        *ret_address = TEXT("null");
+    return true;
+}
 
 static enum inquiry_step step_item(struct inquiry *inquiry, struct refusal *refusal)
 {
@@ -93,18 +108,24 @@ static enum inquiry_step step_item(struct inquiry *inquiry, struct refusal *refu
         q->values[q->count++] = QUERY_UUID(id);
         q = inquiry_ask(inquiry, "order", SELECT_LINES " WHERE order_id = $1 ORDER BY line");
         q->values[q->count++] = QUERY_UUID(id);
+        q = inquiry_ask(inquiry, "order",
+                        "SELECT customer_id, address FROM order_addresses WHERE order_id = $1");
+        q->values[q->count++] = QUERY_UUID(id);
         return INQUIRY_ASK;
     }
     const struct query_rows *rows = &inquiry->answers[0];
+    struct text address;
     if (rows->count == 0 || !may_see(&inquiry->request->actor, query_at(rows, 0, CUSTOMER)->uuid))
         return unknown(refusal);
-    write_order(&inquiry->out, rows, 0, &inquiry->answers[1]);
+    if (!open_address(inquiry->request, &inquiry->answers[2], &address, refusal))
+        return INQUIRY_REFUSED;
+    write_order(&inquiry->out, rows, 0, &inquiry->answers[1], address);
     inquiry->version = query_at(rows, 0, VERSION)->number;
     inquiry->sequence = query_at(rows, 0, SEQUENCE)->number;
     return INQUIRY_DONE;
 }
 
-static const char *const order_models[] = {"orders", "order_lines", NULL};
+static const char *const order_models[] = {"orders", "order_lines", "order_addresses", NULL};
 
 const struct query_route order_item = {.models = order_models, .step = step_item};
 
@@ -125,7 +146,7 @@ static bool read_customer(const struct request *request, bool *ret_given, struct
     if (given.at && !uuid_read(given, ret_customer))
         return refuse_parameter(refusal, "customer_id", "must be a UUID");
     if (!may_see(&request->actor, *ret_customer))
-        return refuse(refusal, PROBLEM_FORBIDDEN, "These are somebody else's orders.");
+        return refuse(refusal, PROBLEM_NOT_FOUND, "There is no such customer for you.");
     return true;
 }
 
@@ -211,7 +232,7 @@ static enum inquiry_step step_list(struct inquiry *inquiry, struct refusal *refu
     struct text cursor = TEXT("");
     page_begin(inquiry);
     for (size_t i = 0; i < shown; i++)
-        write_order(&inquiry->out, rows, i, &inquiry->answers[0]);
+        write_order(&inquiry->out, rows, i, &inquiry->answers[0], (struct text){NULL, 0});
     if (rows->count > shown)
         cursor =
             page_cursor_by_time(inquiry->request->arena, query_at(rows, shown - 1, PLACED)->number,

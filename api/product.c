@@ -15,7 +15,8 @@ static bool parse_add(const struct request *request, struct intake *intake, stru
 }
 
 static bool build_add(const struct request *request, const struct intake *intake, struct uuid id,
-                      const struct product_fact *facts, void *ret_message, struct refusal *refusal)
+                      const struct catalogue_fact *facts, void *ret_message,
+                      struct refusal *refusal)
 {
     const struct product_add_body *body = intake->body;
     (void)id, (void)facts, (void)refusal;
@@ -49,7 +50,7 @@ static bool parse_price(const struct request *request, struct intake *intake,
 }
 
 static bool build_price(const struct request *request, const struct intake *intake, struct uuid id,
-                        const struct product_fact *facts, void *ret_message,
+                        const struct catalogue_fact *facts, void *ret_message,
                         struct refusal *refusal)
 {
     (void)request, (void)id, (void)facts, (void)refusal;
@@ -78,7 +79,7 @@ static bool parse_status(const struct request *request, struct intake *intake,
 }
 
 static bool build_status(const struct request *request, const struct intake *intake, struct uuid id,
-                         const struct product_fact *facts, void *ret_message,
+                         const struct catalogue_fact *facts, void *ret_message,
                          struct refusal *refusal)
 {
     (void)request, (void)id, (void)facts, (void)refusal;
@@ -271,9 +272,9 @@ static enum inquiry_step step_list(struct inquiry *inquiry, struct refusal *refu
 static const struct query_route list = {.models = models, .step = step_list};
 
 const struct route product_routes[] = {
-    {"GET", "/v1/products", "product", 0, .query = &list},
+    {"GET", "/v1/products", "product", ROLE_ANYONE, .query = &list},
     {"POST", "/v1/products", "product", ROLE_MERCHANT | ROLE_ADMIN, .command = &add},
-    {"GET", "/v1/products/{sku}", "product", 0, .query = &item},
+    {"GET", "/v1/products/{sku}", "product", ROLE_ANYONE, .query = &item},
     {"PUT", "/v1/products/{sku}/price", "product", ROLE_MERCHANT | ROLE_ADMIN, .command = &price},
     {"PUT", "/v1/products/{sku}/status", "product", ROLE_MERCHANT | ROLE_ADMIN, .command = &status},
 };

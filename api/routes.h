@@ -14,6 +14,10 @@ extern const struct route payment_routes[];
 extern const size_t payment_routes_count;
 extern const struct route product_routes[];
 extern const size_t product_routes_count;
+extern const struct route session_routes[];
+extern const size_t session_routes_count;
+extern const struct route user_routes[];
+extern const size_t user_routes_count;
 
 enum { ROUTES_MAX = 128 };
 /* All of the above in the caller's array. */

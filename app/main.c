@@ -20,12 +20,15 @@ static int verb_version(int argc, char **argv, const struct verb_options *option
 
 // clang-format off
 static const struct verb verbs[] = {
+    {"admin", "", "makes the administrator of --admin-file, if there is none", verb_admin, false},
     {"config", "show", "every setting, its value and where that came from", verb_config, false},
     {"demo", "", "five orders to their ends, a read model rebuilt, the accounts compared", verb_demo, true},
     {"doctor", "", "looks at all that Foldlog needs and says what is wrong", verb_doctor, false},
+    {"erase", "USER_ID", "destroys the key of a user's personal data, for ever", verb_erase, false},
     {"health", "", "asks /readyz of the process on this machine; for container health checks", verb_health, false},
     {"migrate", "", "makes databases, roles, tables and views; safe to repeat", verb_migrate, false},
     {"projections", "list|digest|verify|rebuild|drop [NAME]", "read models: where they stand; prove them; build them anew", verb_projections, true},
+    {"routes", "", "every route, who may ask it and how it is answered", verb_routes, false},
     {"run", "", "runs the roles and services named by --roles and --services", verb_run, false},
     {"sagas", "list [STATE]|show ORDER", "fulfilments: where they stand, and what they wait for", verb_sagas, true},
     {"state", "SERVICE ID [--version N] [--at TIME]", "one aggregate, as the fold of its log", verb_state, true},

@@ -14,11 +14,13 @@
 #include "app/instance.h"
 #include "app/run_parts.h"
 #include "app/run_sample.h"
+#include "app/secrets.h"
 #include "app/settings.h"
 #include "app/verbs.h"
 #include "effects/effects.h"
 #include "projections/projections.h"
 #include "runtime/http_admin.h"
+#include "runtime/keeper.h"
 #include "runtime/report.h"
 #include "runtime/store.h"
 #include "runtime/topics.h"
@@ -35,6 +37,7 @@ enum {
 
 static struct log *kafka;
 static atomic_bool stop;
+static struct secrets secrets;
 static struct part_list parts;
 static struct http_admin *admin;
 static struct route routes[ROUTES_MAX];
@@ -89,6 +92,15 @@ static struct err run_projections(struct part *part)
                                             .stop = &stop,
                                             .cache_bytes = MODEL_CACHE_BYTES,
                                             .status = &part->projected});
+}
+
+static struct err run_keeper(struct part *part)
+{
+    (void)part;
+    return keeper_run(&(struct keeper_options){.log = kafka,
+                                               .pg = setting_text(SETTING_PG),
+                                               .master_key = secrets.master_key,
+                                               .stop = &stop});
 }
 
 static struct err run_payment_effect(struct part *part)
@@ -152,6 +164,8 @@ static void choose_parts(void)
         add_part(PART_OWNERS, "saga", NULL, run_saga);
     add_parts(PART_PUBLISHER, "publisher", run_publisher);
     add_parts(PART_PROJECTIONS, "projections", run_projections);
+    if (setting_has(SETTING_ROLES, "projections") && setting_has(SETTING_SERVICES, "user"))
+        add_part(PART_KEEPER, "keeper", "user", run_keeper);
     if (setting_has(SETTING_ROLES, "effects") &&
         setting_has(SETTING_SERVICES, payment_effect.service))
         add_part(PART_EFFECTS, "effects", payment_effect.service, run_payment_effect);
@@ -164,18 +178,6 @@ static bool answers_http(void)
     return setting_has(SETTING_ROLES, "gateway") || setting_has(SETTING_ROLES, "api");
 }
 
-/* Everybody is one developer; this must never meet a network. */
-static struct err require_dev(void)
-{
-    const char *bind = setting_text(SETTING_BIND);
-    if (!setting_flag(SETTING_INSECURE_DEV))
-        return FAIL(ERR_CONFIG, "the api has no identities yet: --insecure-dev makes everyone one "
-                                "developer, on loopback");
-    if (strncmp(bind, "127.", 4) != 0 && strcmp(bind, "::1") != 0)
-        return FAIL(ERR_CONFIG, "--insecure-dev allows only a loopback address as --bind");
-    return OK;
-}
-
 /* A gateway alone serves nothing itself. */
 static const struct service *const *served_here(void)
 {
@@ -185,15 +187,14 @@ static const struct service *const *served_here(void)
 
 static struct err start_api(void)
 {
-    static const char dev_secret[] = "insecure-dev";
     const struct api_peer peers[] = {{"product", setting_text(SETTING_PRODUCT_API)},
                                      {"inventory", setting_text(SETTING_INVENTORY_API)},
                                      {"order", setting_text(SETTING_ORDER_API)},
-                                     {"payment", setting_text(SETTING_PAYMENT_API)}};
+                                     {"payment", setting_text(SETTING_PAYMENT_API)},
+                                     {"user", setting_text(SETTING_USER_API)}};
     static struct api_peer kept[COUNT(peers)];
     memcpy(kept, peers, sizeof peers);
-    const char *secret = setting_text(SETTING_SECRET);
-    TRY(require_dev());
+    bool dev = setting_flag(SETTING_INSECURE_DEV);
     return api_start(
         &(struct api_options){
             .log = kafka,
@@ -206,9 +207,13 @@ static struct err start_api(void)
             .projections_count = projections_count,
             .routes = routes_all(routes),
             .pg = setting_text(SETTING_PG),
-            .secret = text_of(*secret ? secret : dev_secret),
+            .secret = text_of(secrets.secret),
+            .email_secret = text_of(secrets.email_secret),
+            .master_key = secrets.master_key,
+            .key_rotation_us = setting_number(SETTING_KEY_ROTATION_S) * 1000000,
+            .key_ahead_us = setting_number(SETTING_KEY_AHEAD_S) * 1000000,
             .developer = {.id = uuid_derive((struct uuid){{0}}, TEXT("developer")),
-                          .roles = ROLE_CUSTOMER | ROLE_MERCHANT | ROLE_ADMIN},
+                          .roles = dev ? ROLES_OF_USERS : 0},
             .address = setting_text(SETTING_BIND),
             .port = (int)setting_number(SETTING_PORT),
             .threads = HTTP_THREADS,
@@ -315,6 +320,7 @@ static struct err open_kafka(const sigset_t *signals)
 /* HTTP first: a port that is taken ends the start before anything is owned. */
 static struct err start(const sigset_t *signals)
 {
+    TRY(secrets_read(&secrets));
     TRY(open_kafka(signals));
     choose_services();
     choose_parts();

@@ -49,6 +49,9 @@ static bool part_ready(const struct part *part, char note[NOTE_MAX])
         snprintf(note, NOTE_MAX, "%s",
                  atomic_load(&part->published.active) ? "active" : "standing by");
         return true;
+    case PART_KEEPER:
+        snprintf(note, NOTE_MAX, "follows user.log");
+        return true;
     }
     return false;
 }

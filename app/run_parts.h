@@ -12,7 +12,7 @@
 
 enum { PARTS_MAX = 32 };
 
-enum part_kind { PART_OWNERS, PART_PROJECTIONS, PART_EFFECTS, PART_PUBLISHER };
+enum part_kind { PART_OWNERS, PART_PROJECTIONS, PART_EFFECTS, PART_PUBLISHER, PART_KEEPER };
 
 /* One worker. The member of its kind is written by its thread and read by any. */
 struct part {

@@ -16,17 +16,23 @@
     X(BIND,            "bind",              "127.0.0.1",           TEXT,    "address to listen on")                   \
     X(ROLES,           "roles",             "gateway,api,commands,projections,saga,effects,publisher", TEXT,          \
                                                                             "what this process does")                 \
-    X(SERVICES,        "services",          "product,order,payment,inventory", TEXT, "for which services; fulfilment goes with the last of those it is fed by, or by name") \
+    X(SERVICES,        "services",          "user,product,order,payment,inventory", TEXT, "for which services; fulfilment goes with the last of those it is fed by, or by name") \
     X(PRODUCT_API,     "product-api",       "",                    TEXT,    "gateway: where product's routes are served, if not in this process") \
     X(INVENTORY_API,   "inventory-api",     "",                    TEXT,    "the same for inventory")                 \
     X(ORDER_API,       "order-api",         "",                    TEXT,    "the same for order")                     \
     X(PAYMENT_API,     "payment-api",       "",                    TEXT,    "the same for payment")                   \
+    X(USER_API,        "user-api",          "",                    TEXT,    "the same for user")                      \
     X(INSTANCE,        "instance",          "",                    TEXT,    "name of this process: static group membership (default: host name and a free ordinal)") \
     X(PARTITIONS,      "partitions",        "4",                   NUMBER,  "partitions of each topic; never changed later") \
     X(REPLICATION,     "replication",       "3",                   NUMBER,  "replication factor of new topics (1 with --dev)") \
     X(DEV,             "dev",               "false",               BOOLEAN, "a single broker is good enough")         \
-    X(INSECURE_DEV,    "insecure-dev",      "false",               BOOLEAN, "everyone is one developer; loopback only; implies --dev") \
+    X(INSECURE_DEV,    "insecure-dev",      "false",               BOOLEAN, "who has no token is one developer, missing secrets are well known; loopback only, for tests; implies --dev") \
     X(SECRET,          "secret",            "",                    SECRET,  "key of the request fingerprints; the same in every process") \
+    X(EMAIL_SECRET,    "email-secret",      "",                    SECRET,  "key of the hash by which a user is found; the same in every process, never changed") \
+    X(MASTER_KEY,      "master-key",        "",                    SECRET,  "64 hex digits: seals the keys in the vault; never changed") \
+    X(KEY_ROTATION_S,  "key-rotation-s",    "86400",               NUMBER,  "for so long a key signs access tokens")  \
+    X(KEY_AHEAD_S,     "key-ahead-s",       "60",                  NUMBER,  "so long before it signs a key is shown")  \
+    X(ADMIN_FILE,      "admin-file",        ".run/admin.json",     TEXT,    "address and password of the administrator whom `foldlog admin` makes") \
     X(PAYMENT_URL,     "payment-url",       "http://127.0.0.1:8090", TEXT,  "base URL of the payment provider")       \
     X(PAYMENT_CALL_MS, "payment-call-ms",   "3000",                NUMBER,  "time limit of one call to the provider")  \
     X(PAYMENT_GIVE_UP_MS, "payment-give-up-ms", "600000",          NUMBER,  "after which an unanswered operation is reported as unknown") \

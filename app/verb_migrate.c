@@ -6,6 +6,7 @@
 #include "app/verbs.h"
 #include "projections/projections.h"
 #include "runtime/migrate.h"
+#include "runtime/vault.h"
 
 enum { SERVICES_MAX = 32 };
 
@@ -28,6 +29,7 @@ int verb_migrate(int argc, char **argv, const struct verb_options *options)
                                                      .services = services,
                                                      .projections = projections,
                                                      .projections_count = projections_count,
+                                                     .vault_sql = vault_tables_sql,
                                                      .made = made,
                                                      .context = &copy});
     return e.code == ERR_OK ? EXIT_OK : verb_failed("migrate", e);

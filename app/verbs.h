@@ -31,12 +31,15 @@ struct verb {
     bool flags; /* has flags of its own among its arguments */
 };
 
+int verb_admin(int argc, char **argv, const struct verb_options *options);
 int verb_config(int argc, char **argv, const struct verb_options *options);
 int verb_demo(int argc, char **argv, const struct verb_options *options);
 int verb_doctor(int argc, char **argv, const struct verb_options *options);
+int verb_erase(int argc, char **argv, const struct verb_options *options);
 int verb_health(int argc, char **argv, const struct verb_options *options);
 int verb_migrate(int argc, char **argv, const struct verb_options *options);
 int verb_projections(int argc, char **argv, const struct verb_options *options);
+int verb_routes(int argc, char **argv, const struct verb_options *options);
 int verb_run(int argc, char **argv, const struct verb_options *options);
 int verb_sagas(int argc, char **argv, const struct verb_options *options);
 int verb_state(int argc, char **argv, const struct verb_options *options);

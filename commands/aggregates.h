@@ -8,5 +8,6 @@ extern const struct aggregate inventory_aggregate;
 extern const struct aggregate order_aggregate;
 extern const struct aggregate payment_aggregate;
 extern const struct aggregate product_aggregate;
+extern const struct aggregate user_aggregate;
 
 #endif

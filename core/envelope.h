@@ -11,6 +11,8 @@
 #include "core/uuid.h"
 
 enum role { ROLE_CUSTOMER = 1, ROLE_MERCHANT = 2, ROLE_ADMIN = 4, ROLE_SYSTEM = 8 }; /* a set */
+/* What users may have: the rest is for the parts of the house. */
+enum { ROLES_OF_USERS = ROLE_CUSTOMER | ROLE_MERCHANT | ROLE_ADMIN };
 
 /* On whose behalf: what decide judges ownership by. */
 struct actor {

@@ -11,6 +11,8 @@
     X(NONE,                  "about:blank",             200, false, "No problem")                 \
     X(MALFORMED,             "malformed",               400, false, "Malformed request")          \
     X(KEY_REQUIRED,          "idempotency-key-required", 400, false, "Idempotency-Key required")  \
+    X(INVALID_GRANT,         "invalid-grant",           400, false, "Invalid grant")              \
+    X(UNSUPPORTED_GRANT,     "unsupported-grant-type",  400, false, "Unsupported grant type")     \
     X(UNAUTHENTICATED,       "unauthenticated",         401, false, "Not authenticated")          \
     X(FORBIDDEN,             "forbidden",               403, false, "Not allowed")                \
     X(NOT_FOUND,             "not-found",               404, false, "Not found")                  \

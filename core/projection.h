@@ -6,7 +6,7 @@
 
 #include "core/event.h"
 
-enum { PROJECTION_KEYS_MAX = 64, PROJECTION_SOURCES_MAX = 8, ROW_TEXT_MAX = 2000 };
+enum { PROJECTION_KEYS_MAX = 64, PROJECTION_SOURCES_MAX = 8, ROW_TEXT_MAX = 6000 };
 
 /* Kinds of column. Each has one C type:
  *   BIGINT int64_t; INTEGER int32_t; BOOLEAN bool; UUID struct uuid; TIME int64_t microseconds

@@ -40,6 +40,11 @@ bool refuse_parameter(struct refusal *refusal, const char *parameter, const char
                (struct fault){.parameter = parameter, .detail = detail});
 }
 
+struct uuid user_id_of(struct uuid command_id)
+{
+    return uuid_derive(command_id, TEXT("user"));
+}
+
 struct question *inquiry_ask(struct inquiry *inquiry, const char *service, const char *sql)
 {
     assert(inquiry->questions_count < ROUTE_QUESTIONS_MAX);

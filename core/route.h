@@ -4,6 +4,7 @@
 #ifndef CORE_ROUTE_H
 #define CORE_ROUTE_H
 
+#include "core/desk.h"
 #include "core/event.h"
 #include "core/json_write.h"
 #include "core/query_value.h"
@@ -12,7 +13,7 @@ enum {
     ROUTE_PATH_MAX = 2,        /* {…} in a path template */
     ROUTE_PARAMETERS_MAX = 16, /* ?name=value */
     ROUTE_LOOKUPS_MAX = 50,    /* order lines */
-    ROUTE_QUESTIONS_MAX = 4,   /* asked at once */
+    ROUTE_QUESTIONS_MAX = 8,   /* asked at once */
     ROUTE_QUESTION_VALUES_MAX = 8,
     ROUTE_ROUNDS_MAX = 4,
     ROUTE_FAULTS_MAX = 8,
@@ -23,7 +24,11 @@ struct parameter {
 };
 
 struct request {
-    struct actor actor;
+    struct actor actor;    /* roles 0: nobody has said who they are */
+    struct uuid actor_key; /* key of the actor's user aggregate */
+    struct uuid session;
+    struct desk *desk;
+    bool form;                        /* the body is application/x-www-form-urlencoded */
     struct text path[ROUTE_PATH_MAX]; /* what stands for {…}, decoded, in order */
     const struct parameter *parameters;
     size_t parameters_count;
@@ -54,16 +59,17 @@ bool refuse_at(struct refusal *refusal, enum problem problem, const char *pointe
                const char *detail);
 bool refuse_parameter(struct refusal *refusal, const char *parameter, const char *detail);
 
-/* ---- what a service knows of products, by its own read model ---- */
+/* ---- what a service knows of products and users, by its own read models ---- */
 
-/* As of product.log; a catalogue fills in what its service needs. */
-struct product_fact {
+/* As of product.log or user.log; a catalogue fills in what its service needs. */
+struct catalogue_fact {
     bool known;
-    bool discontinued;
-    int64_t version;  /* of the product; rises with every event that matters to the catalogue */
-    int64_t price;    /* minor units */
-    int32_t currency; /* enum common_currency */
+    bool discontinued; /* the product; of a user: may not do anything at present */
+    int64_t version;   /* of the aggregate; rises with every event that matters to the catalogue */
+    int64_t price;     /* minor units */
+    int32_t currency;  /* enum common_currency */
     struct uuid merchant_id;
+    struct uuid user_id; /* who has that key at present */
 };
 
 struct catalogue {
@@ -71,10 +77,10 @@ struct catalogue {
     const char *model;   /* order_catalogue */
     const char *source;  /* product: whose log it folds; aggregate id = the key looked up */
     const char *sql;     /* the row of key $1 */
-    bool (*read)(const struct query_value *row, struct product_fact *ret_fact);
+    bool (*read)(const struct query_value *row, struct catalogue_fact *ret_fact);
     /* False: this event does not matter. Else *fact becomes what is true after it; `fact->version`
      * tells the runtime whether it was the next one. */
-    bool (*apply)(struct product_fact *fact, const struct event *event);
+    bool (*apply)(struct catalogue_fact *fact, const struct event *event);
 };
 
 /* ---- commands ---- */
@@ -86,22 +92,48 @@ struct intake {
     struct text target;    /* aggregate id; empty: the server chooses it (from the command's id) */
     size_t keys_count;     /* to look up in the route's catalogue */
     struct text *keys;
+    /* filled in by the runtime before build */
+    struct uuid command_id;
+    struct catalogue_fact actor; /* as the route's `actors` know them */
+};
+
+/* Where a command's parse and build run. */
+enum route_thread {
+    ROUTE_ANYWHERE, /* they never block */
+    ROUTE_BLOCKS,   /* on a thread that may */
+    ROUTE_HASHES,   /* on one of the few for passwords */
+};
+
+/* What the "id" of the answer is, and what stands behind `location`. */
+enum route_answer {
+    ANSWER_TARGET,  /* the aggregate's id */
+    ANSWER_DERIVED, /* user_id_of(command id): a user's, whose key is not for the public */
+    ANSWER_PATH,    /* what the path has named */
 };
 
 struct command_route {
     const struct vocabulary *vocabulary;
     const struct catalogue *catalogue; /* NULL: nothing to look up */
-    int success;                       /* HTTP status of "accepted" */
-    const char *location;              /* /v1/orders/: followed by the aggregate's id */
-    const char *also;                  /* sku: a second name of the id in the answer, or NULL */
-    bool saga;                         /* its order's fulfilment takes part in it */
+    const struct catalogue *actors;    /* where the actor's key is looked up; NULL: not */
+    enum route_thread thread;
+    enum route_answer answer;
+    int success;          /* HTTP status of "accepted" */
+    const char *location; /* /v1/orders/: followed by the aggregate's id */
+    const char *also;     /* sku: a second name of the id in the answer, or NULL */
+    bool saga;            /* its order's fulfilment takes part in it */
     /* Decodes and validates; false: refused. */
     bool (*parse)(const struct request *request, struct intake *intake, struct refusal *refusal);
     /* Builds the message of `vocabulary`; facts[i] is of intake->keys[i]. `id`: of the target,
      * where it is a UUID. */
     bool (*build)(const struct request *request, const struct intake *intake, struct uuid id,
-                  const struct product_fact *facts, void *ret_message, struct refusal *refusal);
+                  const struct catalogue_fact *facts, void *ret_message, struct refusal *refusal);
+    /* What must be done before an acceptance (at: its time, microseconds) is answered, beside the
+     * log; safe to repeat. On a thread that may block; NULL: nothing. */
+    bool (*settle)(const struct request *request, int64_t at, struct refusal *refusal);
 };
+
+/* The public id of a user whom this command registers. */
+struct uuid user_id_of(struct uuid command_id);
 
 /* ---- queries ---- */
 
@@ -138,15 +170,34 @@ struct query_route {
 /* One more question; the caller fills in its values. */
 struct question *inquiry_ask(struct inquiry *inquiry, const char *service, const char *sql);
 
+/* ---- errands: neither commands nor queries, such as logging in ---- */
+
+struct errand {
+    const struct request *request;
+    int status;  /* 200; 204 has no body */
+    bool secret; /* the answer is stored nowhere */
+    struct json_write out;
+};
+
+struct errand_route {
+    bool form;   /* the body may also be a form */
+    bool hashes; /* runs on one of the few threads for passwords */
+    bool (*run)(struct errand *errand, struct refusal *refusal);
+};
+
 /* ---- the row ---- */
+
+/* As the roles of a route: whoever it is. */
+enum { ROLE_ANYONE = 128 };
 
 struct route {
     const char *method;
     const char *path;                    /* /v1/products/{sku}/price */
     const char *service;                 /* whose it is */
-    uint8_t roles;                       /* any of these may; 0: anyone */
-    const struct command_route *command; /* one of the two */
+    uint8_t roles;                       /* any of these may; ROLE_ANYONE; 0: nobody */
+    const struct command_route *command; /* one of the three */
     const struct query_route *query;
+    const struct errand_route *errand;
 };
 
 struct route_list {

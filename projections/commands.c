@@ -88,3 +88,4 @@ COMMANDS_OF(inventory);
 COMMANDS_OF(order);
 COMMANDS_OF(payment);
 COMMANDS_OF(product);
+COMMANDS_OF(user);

@@ -9,12 +9,16 @@ const struct projection *const projections[] = {
     &stock_projection,
     &stock_movements_projection,
     &order_commands_projection,
+    &order_addresses_projection,
     &order_catalogue_projection,
+    &order_customers_projection,
     &order_lines_projection,
     &orders_projection,
     &payment_commands_projection,
     &payments_projection,
     &product_commands_projection,
     &products_projection,
+    &user_commands_projection,
+    &users_projection,
 };
 const size_t projections_count = COUNT(projections);

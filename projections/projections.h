@@ -2,6 +2,9 @@
  * column's.
  *
  *   products, order_catalogue, inventory_catalogue   sku -> ... as of product.log
+ *   users                                            one row per life of a user; sealed values
+ *   order_customers                                  who may order, as of user.log
+ *   order_addresses                                  where an order goes, sealed
  *   orders, order_lines                              order.log; phase from fulfilment.log
  *   payments, stock, fulfilments                     one row per aggregate
  *   stock_movements                                  one row per event of a sku
@@ -16,8 +19,10 @@
 extern const struct projection fulfilments_projection;
 extern const struct projection inventory_catalogue_projection;
 extern const struct projection inventory_commands_projection;
+extern const struct projection order_addresses_projection;
 extern const struct projection order_catalogue_projection;
 extern const struct projection order_commands_projection;
+extern const struct projection order_customers_projection;
 extern const struct projection order_lines_projection;
 extern const struct projection orders_projection;
 extern const struct projection payment_commands_projection;
@@ -27,6 +32,8 @@ extern const struct projection products_projection;
 extern const struct projection stock_movements_projection;
 extern const struct projection stock_projection;
 extern const struct projection timelines_projection;
+extern const struct projection user_commands_projection;
+extern const struct projection users_projection;
 
 /* All of them, by service, then name. */
 extern const struct projection *const projections[];

@@ -2,7 +2,6 @@
 #include "runtime/api_internal.h"
 
 #include <assert.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -79,36 +78,41 @@ struct api_service *api_service_find(struct api *api, const char *name)
     return NULL;
 }
 
+static void submit(struct api_call *call, struct api_pool *pool, const char *otherwise)
+{
+    if (!pool_submit(pool, call))
+        answer_problem(call, PROBLEM_OVERLOADED, otherwise);
+}
+
+static void submit_to(struct api_call *call, bool hashes)
+{
+    if (hashes)
+        submit(call, call->api->hashers, "Too many requests wait for their passwords.");
+    else
+        submit(call, call->api->pool, "Too many requests wait for the read models.");
+}
+
 static void start_command(struct api_call *call)
 {
-    if (!header_command(call) || !header_media_type(call))
+    if (!header_command(call) || !header_media_type(call, false))
         return;
     bool waits = call->positions_count && call->route->command->catalogue;
-    if ((waits || !command_try(call)) && !pool_submit(call->api, call))
-        answer_problem(call, PROBLEM_OVERLOADED, "Too many requests wait for the read models.");
+    if (waits || call->route->command->thread != ROUTE_ANYWHERE || !command_try(call))
+        submit_to(call, call->route->command->thread == ROUTE_HASHES);
 }
 
 static void start_query(struct api_call *call)
 {
     atomic_fetch_add(&call->api->queries, 1);
-    if (!pool_submit(call->api, call))
-        answer_problem(call, PROBLEM_OVERLOADED, "Too many requests wait for the read models.");
+    submit_to(call, false);
 }
 
-/* Everybody is the developer, until there are identities. */
-static bool authenticate(struct api_call *call)
+static void start_errand(struct api_call *call)
 {
-    if (call->api->options.behind_gateway) {
-        if (gateway_believe(call))
-            return true;
-        answer_problem(call, PROBLEM_UNAUTHENTICATED, "This port serves gateways only.");
-        return false;
-    }
-    call->actor = call->api->options.developer;
-    if (call->route->roles == 0 || (call->actor.roles & call->route->roles))
-        return true;
-    answer_problem(call, PROBLEM_FORBIDDEN, "Your roles do not allow this.");
-    return false;
+    if (!atomic_load(&call->api->ready))
+        answer_problem(call, PROBLEM_UNAVAILABLE, "This instance is starting.");
+    else if (header_media_type(call, call->route->errand->form))
+        submit_to(call, call->route->errand->hashes);
 }
 
 static void handle(void *context, struct http_request *http)
@@ -143,8 +147,10 @@ static void handle(void *context, struct http_request *http)
         answer_problem(call, PROBLEM_UNAVAILABLE, "This service is not served here.");
     else if (call->route->command)
         start_command(call);
-    else
+    else if (call->route->query)
         start_query(call);
+    else
+        start_errand(call);
 }
 
 /* ---- starting and stopping ---- */
@@ -164,33 +170,65 @@ static struct err open_services(struct api *api)
     return OK;
 }
 
+static struct err open_cache(struct api *api, const struct catalogue *catalogue)
+{
+    char name[TOPIC_LEN_MAX];
+    struct log_topic *source;
+    if (!catalogue || cache_of(api, catalogue))
+        return OK;
+    if (api->caches_count == API_CATALOGUES_MAX)
+        return FAIL(ERR_CONFIG, "too many catalogues");
+    snprintf(name, sizeof name, "%s.log", catalogue->source);
+    TRY(log_topic(api->options.log, name, &source));
+    TRY(cache_create(catalogue, source, &api->caches[api->caches_count]));
+    api->caches_count++;
+    return OK;
+}
+
 /* One cache for each catalogue that a route of a served service looks things up in. */
 static struct err open_caches(struct api *api)
 {
-    char name[TOPIC_LEN_MAX];
     for (size_t i = 0; i < api->options.routes.count; i++) {
         const struct route *route = &api->options.routes.at[i];
-        const struct catalogue *catalogue = route->command ? route->command->catalogue : NULL;
-        struct log_topic *source;
-        if (!catalogue || !api_service_find(api, route->service) || cache_of(api, catalogue))
+        if (!route->command || !api_service_find(api, route->service))
             continue;
-        if (api->caches_count == API_CATALOGUES_MAX)
-            return FAIL(ERR_CONFIG, "too many catalogues");
-        snprintf(name, sizeof name, "%s.log", catalogue->source);
-        TRY(log_topic(api->options.log, name, &source));
-        TRY(cache_create(catalogue, source, &api->caches[api->caches_count]));
-        api->caches_count++;
+        TRY(open_cache(api, route->command->catalogue));
+        TRY(open_cache(api, route->command->actors));
     }
     return OK;
+}
+
+static void subject_erased(void *context, struct uuid subject)
+{
+    struct api *api = context;
+    vault_drop(api->vault, subject);
+}
+
+static struct err start_identity(struct api *api)
+{
+    const struct api_options *o = &api->options;
+    TRY(seal_init());
+    TRY(vault_create(&o->master_key, &api->vault));
+    TRY(token_ring_create(&api->ring));
+    TRY(tokens_create(&api->tokens));
+    TRY(revocations_start(o->log, subject_erased, api, &api->revocations));
+    return keys_start(&(struct keys_options){.vault = api->vault,
+                                             .pg = o->pg,
+                                             .ring = api->ring,
+                                             .rotation_us = o->key_rotation_us,
+                                             .ahead_us = o->key_ahead_us},
+                      &api->keys);
 }
 
 static struct err start(struct api *api)
 {
     const struct api_options *o = &api->options;
+    TRY(start_identity(api));
     TRY(open_services(api));
     TRY(open_caches(api));
     TRY(loop_start(api));
-    TRY(pool_start(api));
+    TRY(pool_start(api, API_QUERY_THREADS, API_QUERY_QUEUE_MAX, &api->pool));
+    TRY(pool_start(api, API_HASH_THREADS, API_HASH_QUEUE_MAX, &api->hashers));
     TRY(gateway_open(api));
     return http_server_start(&(struct http_server_options){.address = o->address,
                                                            .port = o->port,
@@ -205,10 +243,8 @@ static struct err start(struct api *api)
 
 struct err api_start(const struct api_options *options, struct api **ret_api)
 {
-    if (sodium_init() < 0)
-        return FAIL(ERR_CONFIG, "libsodium");
-    if (options->secret.len == 0)
-        return FAIL(ERR_CONFIG, "the secret of the request fingerprints is not set");
+    if (options->secret.len == 0 || options->email_secret.len == 0)
+        return FAIL(ERR_CONFIG, "a secret is not set");
     struct api *api = calloc(1, sizeof *api);
     if (!api)
         return FAIL(ERR_NOMEM, "api");
@@ -228,14 +264,21 @@ void api_stop(struct api *api)
         return;
     if (api->http && http_server_drain(api->http, API_DRAIN_MS).code != ERR_OK)
         report(REPORT_WARN, "requests_cut_short", NULL);
-    pool_stop(api->pool); /* what stood in its queue goes on to the loop */
-    loop_stop(api->loop); /* answers all that still waits */
+    pool_stop(api->hashers); /* what stood in their queues goes on to the loop */
+    loop_stop(api->loop);    /* answers all that still waits, or hands it on to be settled */
+    pool_stop(api->pool);
     relay_close(api->relay);
     if (api->http && http_server_drain(api->http, API_DRAIN_MS).code != ERR_OK)
         abort(); /* a request was lost by us: see http_server_stop */
     http_server_stop(api->http);
     pool_destroy(api->pool);
+    pool_destroy(api->hashers);
     loop_destroy(api->loop);
+    keys_stop(api->keys);
+    revocations_stop(api->revocations);
+    token_ring_destroy(api->ring);
+    tokens_destroy(api->tokens);
+    vault_destroy(api->vault);
     for (size_t i = 0; i < api->caches_count; i++)
         cache_destroy(api->caches[i]);
     free(api);

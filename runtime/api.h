@@ -8,11 +8,14 @@
 #include "core/route.h"
 #include "core/service.h"
 #include "runtime/event_log.h"
+#include "runtime/seal.h"
 
 enum {
     API_IN_FLIGHT_MAX = 4096, /* commands of one service waiting for their decision */
     API_QUERY_THREADS = 4,
     API_QUERY_QUEUE_MAX = 512, /* requests waiting for a query thread */
+    API_HASH_THREADS = 2,      /* passwords at a time */
+    API_HASH_QUEUE_MAX = 64,   /* requests waiting for one of these */
     API_WAIT_DEFAULT_MS = 5000,
     API_WAIT_MAX_MS = 30000,           /* Prefer: wait=30 */
     API_CATALOGUE_ENTRIES_MAX = 32768, /* products remembered per catalogue */
@@ -43,7 +46,10 @@ struct api_options {
     size_t peers_count;
     bool behind_gateway;    /* believe only principals signed by one, with the same secret */
     struct text secret;     /* key of the request fingerprints; the same in every process */
-    struct actor developer; /* who everybody is, until there are identities (--insecure-dev) */
+    struct text email_secret;              /* key of the users' keys; never changed */
+    struct seal_key master_key;            /* opens the vault */
+    int64_t key_rotation_us, key_ahead_us; /* of the keys that sign tokens: see keys.h */
+    struct actor developer; /* who asks without a token; roles 0: nobody (--insecure-dev) */
     const char *address;    /* numeric */
     int port;
     unsigned threads; /* of HTTP */

@@ -45,6 +45,15 @@ static void write_fault(struct json_write *w, const struct fault *fault)
     json_write_end(w, '}');
 }
 
+/* What clients of the token endpoint look for (RFC 6749, 5.2). */
+static void write_oauth_error(struct json_write *w, enum problem problem)
+{
+    if (problem == PROBLEM_INVALID_GRANT)
+        json_write_text(w, "error", TEXT("invalid_grant"));
+    else if (problem == PROBLEM_UNSUPPORTED_GRANT)
+        json_write_text(w, "error", TEXT("unsupported_grant_type"));
+}
+
 /* RFC 9457. status: 0: the problem's own. */
 static struct text problem_body(struct arena *arena, const struct refusal *refusal, int status,
                                 struct text path, struct text trace_id)
@@ -59,6 +68,7 @@ static struct text problem_body(struct arena *arena, const struct refusal *refus
     json_write_number(&w, "status", status ? status : row->status);
     if (refusal->detail && *refusal->detail)
         json_write_text(&w, "detail", text_of(refusal->detail));
+    write_oauth_error(&w, refusal->problem);
     if (path.len)
         json_write_text(&w, "instance", path);
     if (trace_id.len)
@@ -84,6 +94,8 @@ static struct http_answer problem_answer(const struct api_call *call, const stru
                                    TEXT(""), header_trace_id(call));
     if (answer.status == 503)
         http_answer_field(&answer, "Retry-After", "1");
+    if (answer.status == 401)
+        http_answer_field(&answer, "WWW-Authenticate", "Bearer realm=\"foldlog\"");
     return answer;
 }
 
@@ -100,6 +112,21 @@ void answer_refusal(struct api_call *call, const struct refusal *refusal)
 void answer_problem(struct api_call *call, enum problem problem, const char *detail)
 {
     answer_refusal(call, &(struct refusal){.problem = problem, .detail = detail});
+}
+
+void answer_unauthenticated(struct api_call *call, bool given)
+{
+    const struct refusal refusal = {
+        .problem = PROBLEM_UNAUTHENTICATED,
+        .detail = given ? "The access token is not good, or not any more."
+                        : "This needs an access token: Authorization: Bearer ..."};
+    BODY_ARENA(arena);
+    struct http_answer answer = problem_answer(call, &refusal, &arena);
+    if (given)
+        answer.fields[answer.fields_count - 1].value =
+            "Bearer realm=\"foldlog\", error=\"invalid_token\"";
+    atomic_fetch_add(&call->api->refused, 1);
+    finish(call, &answer);
 }
 
 void answer_not_allowed(struct api_call *call, const char *allow)
@@ -127,7 +154,27 @@ void answer_refused_request(void *context, int status, const char *detail,
 
 struct command_fields {
     char position[API_POSITION_LEN_MAX], tag[TAG_BYTES], location[LOCATION_BYTES];
+    char id[UUID_TEXT_LEN + 1];
 };
+
+/* The public id of what the command was about. */
+static struct text resource_id(const struct api_call *call, const struct decision *decision,
+                               struct command_fields *fields)
+{
+    struct uuid id = {{0}};
+    switch (call->route->command->answer) {
+    case ANSWER_TARGET:
+        return decision->target;
+    case ANSWER_DERIVED:
+        id = user_id_of(decision->command_id);
+        break;
+    case ANSWER_PATH:
+        (void)uuid_read(call->parts[0], &id);
+        break;
+    }
+    uuid_format(id, fields->id);
+    return (struct text){fields->id, UUID_TEXT_LEN};
+}
 
 static void add_position(const struct api_call *call, int64_t offset, struct http_answer *answer,
                          struct command_fields *fields)
@@ -139,11 +186,11 @@ static void add_position(const struct api_call *call, int64_t offset, struct htt
 
 /* From the decision alone, so that any instance repeats it exactly. */
 static struct text decided_body(const struct api_call *call, const struct decision *decision,
-                                struct arena *arena)
+                                struct text id, struct arena *arena)
 {
     struct json_write w = json_write_start(arena);
     json_write_begin(&w, NULL, '{');
-    json_write_text(&w, "id", decision->target);
+    json_write_text(&w, "id", id);
     json_write_number(&w, "version", decision->version);
     json_write_uuid(&w, "command_id", decision->command_id);
     if (call->route->command->also)
@@ -176,10 +223,11 @@ void answer_decision(struct api_call *call, const struct decision *decision)
     BODY_ARENA(arena);
     if (decision->outcome == OUTCOME_ACCEPTED) {
         answer = (struct http_answer){.status = route->success, .content_type = json};
-        answer.body = decided_body(call, decision, &arena);
+        struct text id = resource_id(call, decision, &fields);
+        answer.body = decided_body(call, decision, id, &arena);
         snprintf(fields.tag, sizeof fields.tag, "\"%lld\"", (long long)decision->version);
-        snprintf(fields.location, sizeof fields.location, "%s%.*s", route->location,
-                 (int)decision->target.len, decision->target.at);
+        snprintf(fields.location, sizeof fields.location, "%s%.*s", route->location, (int)id.len,
+                 id.at);
         http_answer_field(&answer, "ETag", fields.tag);
         http_answer_field(&answer, "Location", fields.location);
     } else {
@@ -212,6 +260,20 @@ void answer_accepted(struct api_call *call)
     snprintf(fields.location, sizeof fields.location, "/v1/commands/%s?at=%s", id, fields.position);
     http_answer_field(&answer, "Location", fields.location);
     atomic_fetch_add(&call->api->undecided, 1);
+    finish(call, &answer);
+}
+
+/* ---- errands ---- */
+
+void answer_errand(struct api_call *call, const struct errand *errand, struct text body)
+{
+    struct http_answer answer = {.status = errand->status};
+    if (errand->status != 204) {
+        answer.body = body;
+        answer.content_type = json;
+    }
+    if (errand->secret) /* RFC 6749, 5.1 */
+        http_answer_field(&answer, "Cache-Control", "no-store");
     finish(call, &answer);
 }
 

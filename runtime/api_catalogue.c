@@ -14,7 +14,7 @@
 enum { WAYS = 4, SETS = API_CATALOGUE_ENTRIES_MAX / WAYS, POLL_MS = 10 };
 
 struct entry {
-    struct product_fact fact; /* fact.version < seen: stale, or never read */
+    struct catalogue_fact fact; /* fact.version < seen: stale, or never read */
     int64_t seen;             /* newest version the log has told; 0 with key_len 0: free */
     bool told;                /* by the log: the row in the database may be older */
     uint64_t used;
@@ -121,14 +121,14 @@ static bool fresh(const struct entry *entry)
 /* ---- news ---- */
 
 bool cache_find(struct api_cache *cache, const struct text *keys, size_t count,
-                struct product_fact *ret_facts)
+                struct catalogue_fact *ret_facts)
 {
     bool all = true;
     pthread_mutex_lock(&cache->lock);
     for (size_t i = 0; i < count; i++) {
         struct entry *entry = find(cache, keys[i]);
         bool hit = fresh(entry);
-        ret_facts[i] = hit ? entry->fact : (struct product_fact){0};
+        ret_facts[i] = hit ? entry->fact : (struct catalogue_fact){0};
         if (hit)
             entry->used = ++cache->clock;
         all &= hit;
@@ -156,13 +156,13 @@ void cache_unreadable(struct api_cache *cache, struct text key, int partition, i
 
 void cache_news(struct api_cache *cache, struct text key, const struct event *event)
 {
-    struct product_fact next;
+    struct catalogue_fact next;
     if (key.len == 0 || key.len > KEY_LEN_MAX)
         return;
     pthread_mutex_lock(&cache->lock);
     follow(cache, event->partition, event->offset);
     struct entry *entry = find(cache, key);
-    next = entry ? entry->fact : (struct product_fact){0};
+    next = entry ? entry->fact : (struct catalogue_fact){0};
     if (cache->catalogue->apply(&next, event)) {
         if (!entry)
             entry = make(cache, key);
@@ -189,28 +189,6 @@ void cache_restart(struct api_cache *cache, int partition, int64_t offset)
 
 /* ---- reading rows ---- */
 
-static const char positions_sql[] =
-    "SELECT p.\"partition\"::bigint, p.seen_to FROM projection_position p JOIN projection_version v"
-    " ON v.projection = p.projection AND v.generation = p.generation"
-    " WHERE v.state = 2 AND p.projection = $1 AND p.topic = $2";
-
-/* Has the read model seen everything below `ends`? */
-static struct err reached(struct api_cache *cache, struct api_reader *reader, const int64_t *ends,
-                          bool *ret_reached)
-{
-    const struct query_value values[] = {QUERY_TEXT(text_of(cache->catalogue->model)),
-                                         QUERY_TEXT(text_of(log_topic_name(cache->source)))};
-    struct query_rows rows;
-    int partitions = log_topic_partitions(cache->source), seen = 0;
-    TRY(reader_ask(reader, cache->catalogue->service, positions_sql, values, COUNT(values), &rows));
-    for (size_t i = 0; i < rows.count; i++) {
-        int64_t p = query_at(&rows, i, 0)->number;
-        seen += p >= 0 && p < partitions && query_at(&rows, i, 1)->number >= ends[p];
-    }
-    *ret_reached = seen == partitions;
-    return OK;
-}
-
 /* Rows may be kept from when the read model has passed where following began. */
 static struct err prime(struct api_cache *cache, struct api_reader *reader)
 {
@@ -225,7 +203,8 @@ static struct err prime(struct api_cache *cache, struct api_reader *reader)
     pthread_mutex_unlock(&cache->lock);
     if (primed || !started)
         return OK;
-    TRY(reached(cache, reader, from, &passed));
+    TRY(reader_reached(reader, cache->catalogue->service, cache->catalogue->model, cache->source,
+                       from, &passed));
     pthread_mutex_lock(&cache->lock);
     if (passed && cache->forgotten == forgotten)
         cache->primed = true;
@@ -248,7 +227,7 @@ static struct before look(struct api_cache *cache)
 }
 
 /* Keeps the row if nothing newer is known. False: the log has told of a newer version. */
-static bool keep(struct api_cache *cache, struct text key, const struct product_fact *fact,
+static bool keep(struct api_cache *cache, struct text key, const struct catalogue_fact *fact,
                  struct before before)
 {
     pthread_mutex_lock(&cache->lock);
@@ -267,12 +246,12 @@ static bool keep(struct api_cache *cache, struct text key, const struct product_
 }
 
 static struct err read_row(struct api_cache *cache, struct api_reader *reader, struct text key,
-                           struct product_fact *ret_fact)
+                           struct catalogue_fact *ret_fact)
 {
     const struct query_value value = QUERY_TEXT(key);
     struct query_rows rows;
     TRY(reader_ask(reader, cache->catalogue->service, cache->catalogue->sql, &value, 1, &rows));
-    *ret_fact = (struct product_fact){0};
+    *ret_fact = (struct catalogue_fact){0};
     if (rows.count && !cache->catalogue->read(rows.values, ret_fact))
         return FAIL(ERR_MALFORMED, "row of a catalogue");
     return OK;
@@ -286,7 +265,7 @@ static void pause_ms(int ms)
 /* Reads until the row is as new as what the log has told, for a moment; the last one read must do
  * then. */
 static struct err load_one(struct api_cache *cache, struct api_reader *reader, struct text key,
-                           struct product_fact *ret_fact)
+                           struct catalogue_fact *ret_fact)
 {
     int64_t until = clock_monotonic_ms() + API_STALE_WAIT_MS;
     TRY(prime(cache, reader));
@@ -301,29 +280,9 @@ static struct err load_one(struct api_cache *cache, struct api_reader *reader, s
     }
 }
 
-/* Waits until the read model has seen what is in the log now. */
-static enum problem reach_end(struct api_cache *cache, struct api_reader *reader)
-{
-    int64_t ends[PARTITIONS_MAX], first, until = clock_monotonic_ms() + API_NEGATIVE_WAIT_MS;
-    bool there = false;
-    for (int p = 0; p < log_topic_partitions(cache->source); p++)
-        if (log_ends(cache->source, p, &first, &ends[p]).code != ERR_OK)
-            return PROBLEM_UNAVAILABLE;
-    for (;;) {
-        struct err e = reached(cache, reader, ends, &there);
-        if (e.code != ERR_OK)
-            return reader_problem(e);
-        if (there)
-            return PROBLEM_NONE;
-        if (clock_monotonic_ms() > until)
-            return PROBLEM_READ_MODEL_BEHIND;
-        pause_ms(POLL_MS);
-    }
-}
-
 static enum problem load_missing(struct api_cache *cache, struct api_reader *reader,
-                                 const struct text *keys, size_t count, struct product_fact *facts,
-                                 bool *ret_all)
+                                 const struct text *keys, size_t count,
+                                 struct catalogue_fact *facts, bool *ret_all)
 {
     *ret_all = true;
     for (size_t i = 0; i < count; i++) {
@@ -336,13 +295,14 @@ static enum problem load_missing(struct api_cache *cache, struct api_reader *rea
 }
 
 enum problem cache_load(struct api_cache *cache, struct api_reader *reader, const struct text *keys,
-                        size_t count, struct product_fact *facts)
+                        size_t count, struct catalogue_fact *facts)
 {
     bool all = cache_find(cache, keys, count, facts);
     enum problem problem =
         all ? PROBLEM_NONE : load_missing(cache, reader, keys, count, facts, &all);
     if (problem != PROBLEM_NONE || all)
         return problem;
-    problem = reach_end(cache, reader);
+    problem =
+        reader_reach_end(reader, cache->catalogue->service, cache->catalogue->model, cache->source);
     return problem ? problem : load_missing(cache, reader, keys, count, facts, &all);
 }

@@ -20,6 +20,8 @@ static const char *const passed_back[] = {"Content-Type",
                                           "Link",
                                           "Retry-After",
                                           "Allow",
+                                          "WWW-Authenticate",
+                                          "Cache-Control",
                                           NULL};
 static const char *const passed_on[] = {"Content-Type", "Idempotency-Key", "Prefer",
                                         "If-Match",     "If-None-Match",   "Foldlog-Min-Position"};
@@ -104,7 +106,8 @@ void gateway_forward(struct api_call *call, const char *peer)
         answer_problem(call, PROBLEM_MALFORMED, "The path and its parameters are too long.");
         return;
     }
-    principal_sign(api->options.secret, &call->actor, text_of(request.method), call->http->path,
+    const struct asker asker = {call->actor, call->actor_key, call->session};
+    principal_sign(api->options.secret, &asker, text_of(request.method), call->http->path,
                    clock_now_us() / 1000000, principal);
     add_fields(call, &request, principal);
     struct err e = relay_send(api->relay, &request);
@@ -126,8 +129,14 @@ bool gateway_believe(struct api_call *call)
 {
     struct text value = http_header(call->http, PRINCIPAL_FIELD);
     const char *method = method_of(call->http->method);
-    return value.at && principal_check(call->api->options.secret, value, text_of(method),
-                                       call->http->path, clock_now_us() / 1000000, &call->actor);
+    struct asker asker;
+    if (!value.at || !principal_check(call->api->options.secret, value, text_of(method),
+                                      call->http->path, clock_now_us() / 1000000, &asker))
+        return false;
+    call->actor = asker.actor;
+    call->actor_key = asker.key;
+    call->session = asker.session;
+    return true;
 }
 
 struct err gateway_open(struct api *api)

@@ -47,13 +47,14 @@ static bool number_of(struct text text, int64_t *ret_value)
 
 /* ---- media type ---- */
 
-bool header_media_type(struct api_call *call)
+bool header_media_type(struct api_call *call, bool form)
 {
     struct text given = http_header(call->http, "Content-Type");
     if (call->http->body.len == 0)
         return true;
     struct text type = given.at ? next_word(&given, ';') : TEXT("");
-    bool fine = is_word(type, "application/json");
+    call->form = form && is_word(type, "application/x-www-form-urlencoded");
+    bool fine = call->form || is_word(type, "application/json");
     while (fine && given.len) {
         struct text parameter = next_word(&given, ';');
         fine = parameter.len == 0 || is_word(parameter, "charset=utf-8") ||
@@ -284,9 +285,16 @@ static bool take_parameters(const struct api_call *call, struct arena *arena,
     return true;
 }
 
-bool header_request(struct api_call *call, struct arena *arena, struct request *ret_request)
+bool header_request(struct api_call *call, struct desk *desk, struct request *ret_request)
 {
-    struct request request = {.actor = call->actor, .body = call->http->body, .arena = arena};
+    struct arena *arena = desk->arena;
+    struct request request = {.actor = call->actor,
+                              .actor_key = call->actor_key,
+                              .session = call->session,
+                              .desk = desk,
+                              .form = call->form,
+                              .body = call->http->body,
+                              .arena = arena};
     for (size_t i = 0; i < ROUTE_PATH_MAX && call->parts[i].len; i++)
         request.path[i] = decoded(arena, call->parts[i]);
     if (!take_parameters(call, arena, &request)) {

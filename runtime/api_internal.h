@@ -7,8 +7,10 @@
 
 #include "runtime/api.h"
 #include "runtime/http_server.h"
+#include "runtime/keys.h"
 #include "runtime/query.h"
 #include "runtime/relay.h"
+#include "runtime/revocation.h"
 
 enum {
     API_SERVICES_MAX = 16,
@@ -18,6 +20,7 @@ enum {
     API_ARENA_BYTES = 1024 * 1024, /* per HTTP thread */
     API_QUERY_ARENA_BYTES = 8 * 1024 * 1024,
     API_RETRY_SECONDS = 1,
+    API_TOKENS_MAX = 4096, /* verified ones remembered */
 };
 
 struct api_service {
@@ -39,8 +42,10 @@ struct api_call {
     struct http_request *http;
     const struct route *route;
     struct text parts[ROUTE_PATH_MAX]; /* percent-encoded */
-    struct actor actor;
     int64_t began_us;
+    struct actor actor;                /* roles 0: nobody has said who they are */
+    struct uuid actor_key, session;
+    bool form; /* the body is a form */
     char traceparent[API_TRACEPARENT_LEN + 1];
     struct api_position positions[API_POSITIONS_MAX]; /* to be reached first */
     size_t positions_count;
@@ -64,13 +69,29 @@ struct api_call {
     int64_t offset;      /* in the commands; -1: not yet reported */
     int64_t deadline_ms; /* monotonic */
     bool waiting;        /* it stands in the table */
+    /* accepted, and something is left to do before the answer */
+    struct {
+        bool is;
+        bool replayed;
+        int64_t version, at;
+    } settled;
+};
+
+/* What a handler's desk stands on. */
+struct desk {
+    struct api_call *call;
+    struct api_reader *reader; /* NULL: this thread may not block */
+    struct arena *arena;
+    bool deferred; /* it was asked for something that needs a thread which may */
 };
 
 /* ---- api.c ---- */
 
 struct api_loop;
 struct api_pool;
+struct api_reader;
 struct api_cache;
+struct api_tokens;
 
 struct api {
     struct api_options options;
@@ -79,7 +100,13 @@ struct api {
     struct api_cache *caches[API_CATALOGUES_MAX];
     size_t caches_count;
     struct api_loop *loop;
-    struct api_pool *pool;
+    struct api_pool *pool;    /* queries, and whatever else blocks */
+    struct api_pool *hashers; /* passwords */
+    struct vault *vault;
+    struct token_ring *ring;
+    struct keys *keys;
+    struct revocations *revocations;
+    struct api_tokens *tokens;
     struct http_server *http;
     struct relay *relay;
     _Atomic uint64_t commands, decided, replayed, undecided, overloaded, append_failed, queries,
@@ -101,7 +128,7 @@ void api_call_done(struct api_call *call, int status);
 /* ---- api_header.c: what a request says beside path and body ---- */
 
 /* Each returns false after answering the call with a problem. */
-bool header_media_type(struct api_call *call);
+bool header_media_type(struct api_call *call, bool form); /* form: also a form */
 bool header_common(struct api_call *call);  /* Prefer, Foldlog-Min-Position */
 bool header_command(struct api_call *call); /* Idempotency-Key, If-Match */
 /* Is `tag`, as in ETag, one of If-None-Match? */
@@ -110,12 +137,22 @@ void header_trace(struct api_call *call);
 /* The 32 hex digits of the trace. */
 struct text header_trace_id(const struct api_call *call);
 /* Fills in the request a handler sees; false after answering. */
-bool header_request(struct api_call *call, struct arena *arena, struct request *ret_request);
+bool header_request(struct api_call *call, struct desk *desk, struct request *ret_request);
+
+/* ---- api_auth.c ---- */
+
+NODISCARD struct err tokens_create(struct api_tokens **ret_tokens);
+void tokens_destroy(struct api_tokens *tokens);
+/* Fills in the actor; false after answering. */
+bool authenticate(struct api_call *call);
 
 /* ---- api_answer.c: each answers and frees the call ---- */
 
 void answer_problem(struct api_call *call, enum problem problem, const char *detail);
 void answer_refusal(struct api_call *call, const struct refusal *refusal);
+/* 401; given: there was a token, but it is not good. */
+void answer_unauthenticated(struct api_call *call, bool given);
+void answer_errand(struct api_call *call, const struct errand *errand, struct text body);
 void answer_not_allowed(struct api_call *call, const char *allow);
 void answer_decision(struct api_call *call, const struct decision *decision);
 /* 202: it is durable and will be decided. */
@@ -133,8 +170,10 @@ void answer_refused_request(void *context, int status, const char *detail,
  * there, the call waits for a query thread. */
 bool command_try(struct api_call *call);
 /* The same on a query thread, which can read the read models. */
-struct api_reader;
 void command_with_reader(struct api_call *call, struct api_reader *reader);
+/* From the loop: an acceptance whose route has something to settle; answered afterwards. */
+void command_settle_later(struct api_call *call, const struct decision *decision);
+void command_settle(struct api_call *call, struct api_reader *reader);
 
 /* ---- api_position.c ---- */
 
@@ -165,9 +204,11 @@ void loop_destroy(struct api_loop *loop);
 
 /* ---- api_pool.c: threads that may block on the databases ---- */
 
-NODISCARD struct err pool_start(struct api *api);
+/* hashers: the few for passwords. */
+NODISCARD struct err pool_start(struct api *api, size_t threads, size_t queue_max,
+                                struct api_pool **ret_pool);
 /* False: the queue is full; the call is not taken. */
-bool pool_submit(struct api *api, struct api_call *call);
+bool pool_submit(struct api_pool *pool, struct api_call *call);
 /* Serves what stands in the queue, then ends; from now on takes nothing. NULL is fine. */
 void pool_stop(struct api_pool *pool);
 void pool_destroy(struct api_pool *pool);
@@ -179,8 +220,16 @@ NODISCARD struct err reader_ask(struct api_reader *reader, const char *service, 
                                 const struct query_value *values, size_t count,
                                 struct query_rows *ret_rows);
 struct arena *reader_arena(struct api_reader *reader);
+struct vault_link *reader_vault(struct api_reader *reader);
 /* The problem a failed question is. */
 enum problem reader_problem(struct err e);
+/* Has the read model seen everything below `ends`, one per partition of the source? */
+NODISCARD struct err reader_reached(struct api_reader *reader, const char *service,
+                                    const char *model, const struct log_topic *source,
+                                    const int64_t *ends, bool *ret_reached);
+/* Waits until it has seen what is in the log now, for API_NEGATIVE_WAIT_MS. */
+enum problem reader_reach_end(struct api_reader *reader, const char *service, const char *model,
+                              struct log_topic *source);
 
 /* ---- api_catalogue.c: what is known of products, kept as new as the log ---- */
 
@@ -191,7 +240,7 @@ struct api_cache *cache_of(struct api *api, const struct catalogue *catalogue);
 const struct catalogue *cache_catalogue(const struct api_cache *cache);
 /* True: all are known, and as new as the log has told. */
 bool cache_find(struct api_cache *cache, const struct text *keys, size_t count,
-                struct product_fact *ret_facts);
+                struct catalogue_fact *ret_facts);
 /* From the loop: an event of the source. */
 void cache_news(struct api_cache *cache, struct text key, const struct event *event);
 /* From the loop: an event that cannot be read here. What it changed is learnt from the read model.
@@ -203,6 +252,6 @@ void cache_restart(struct api_cache *cache, int partition, int64_t offset);
 /* On a query thread: reads what is missing. PROBLEM_NONE, or why it cannot be told. Unknown keys
  * are left unknown. */
 enum problem cache_load(struct api_cache *cache, struct api_reader *reader, const struct text *keys,
-                        size_t count, struct product_fact *ret_facts);
+                        size_t count, struct catalogue_fact *ret_facts);
 
 #endif

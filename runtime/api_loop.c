@@ -198,6 +198,8 @@ static void answer(struct api_loop *loop, const struct decision *decision)
     if (call->respond_async) {
         call->offset = decision->input.offset;
         answer_accepted(call);
+    } else if (call->route->command->settle && decision->outcome == OUTCOME_ACCEPTED) {
+        command_settle_later(call, decision);
     } else {
         answer_decision(call, decision);
     }
@@ -299,7 +301,7 @@ static size_t read_tail(struct api_loop *loop, struct tail *tail)
 
 static void read_all(struct api_loop *loop)
 {
-    bool ready = true;
+    bool ready = keys_ready(loop->api->keys) && revocations_ready(loop->api->revocations);
     for (size_t i = 0; i < loop->tails_count; i++) {
         struct tail *tail = &loop->tails[i];
         if (!tail->open && clock_monotonic_ms() >= tail->retry_at_ms)

@@ -10,12 +10,14 @@
 #include "runtime/report.h"
 #include "runtime/store.h"
 
-enum { PARK_MIN_MS = 4, PARK_MAX_MS = 50 };
+enum { PARK_MIN_MS = 4, PARK_MAX_MS = 50, POLL_MS = 10 };
 
 struct api_reader {
     struct api *api;
+    struct api_pool *pool;
     pthread_t thread;
     struct arena arena;
+    struct vault_link *vault;
     struct {
         const char *service;
         struct query_connection *connection;
@@ -27,18 +29,27 @@ struct api_pool {
     pthread_mutex_t lock;
     pthread_cond_t news;
     struct api_call *queue[API_QUERY_QUEUE_MAX]; /* ring */
-    size_t first, count;
+    size_t first, count, max;
     struct api_call *parked; /* by parked_until_ms */
     size_t parked_count;
     bool stop;
     struct api_reader readers[API_QUERY_THREADS];
+    size_t readers_count;
 };
+
+_Static_assert(API_HASH_THREADS <= API_QUERY_THREADS && API_HASH_QUEUE_MAX <= API_QUERY_QUEUE_MAX,
+               "both pools fit");
 
 /* ---- asking ---- */
 
 struct arena *reader_arena(struct api_reader *reader)
 {
     return &reader->arena;
+}
+
+struct vault_link *reader_vault(struct api_reader *reader)
+{
+    return reader->vault;
 }
 
 static struct err connection_of(struct api_reader *reader, const char *service,
@@ -101,6 +112,49 @@ enum problem reader_problem(struct err e)
     return PROBLEM_INTERNAL;
 }
 
+/* ---- how far a read model has come ---- */
+
+static const char positions_sql[] =
+    "SELECT p.\"partition\"::bigint, p.seen_to FROM projection_position p JOIN projection_version v"
+    " ON v.projection = p.projection AND v.generation = p.generation"
+    " WHERE v.state = 2 AND p.projection = $1 AND p.topic = $2";
+
+struct err reader_reached(struct api_reader *reader, const char *service, const char *model,
+                          const struct log_topic *source, const int64_t *ends, bool *ret_reached)
+{
+    const struct query_value values[] = {QUERY_TEXT(text_of(model)),
+                                         QUERY_TEXT(text_of(log_topic_name(source)))};
+    struct query_rows rows;
+    int partitions = log_topic_partitions(source), seen = 0;
+    TRY(reader_ask(reader, service, positions_sql, values, COUNT(values), &rows));
+    for (size_t i = 0; i < rows.count; i++) {
+        int64_t p = query_at(&rows, i, 0)->number;
+        seen += p >= 0 && p < partitions && query_at(&rows, i, 1)->number >= ends[p];
+    }
+    *ret_reached = seen == partitions;
+    return OK;
+}
+
+enum problem reader_reach_end(struct api_reader *reader, const char *service, const char *model,
+                              struct log_topic *source)
+{
+    int64_t ends[PARTITIONS_MAX], first, until = clock_monotonic_ms() + API_NEGATIVE_WAIT_MS;
+    bool there = false;
+    for (int p = 0; p < log_topic_partitions(source); p++)
+        if (log_ends(source, p, &first, &ends[p]).code != ERR_OK)
+            return PROBLEM_UNAVAILABLE;
+    for (;;) {
+        struct err e = reader_reached(reader, service, model, source, ends, &there);
+        if (e.code != ERR_OK)
+            return reader_problem(e);
+        if (there)
+            return PROBLEM_NONE;
+        if (clock_monotonic_ms() > until)
+            return PROBLEM_READ_MODEL_BEHIND;
+        nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000}, NULL);
+    }
+}
+
 /* ---- one query ---- */
 
 static enum problem ask_all(struct api_reader *reader, struct inquiry *inquiry)
@@ -118,15 +172,21 @@ static enum problem ask_all(struct api_reader *reader, struct inquiry *inquiry)
     return PROBLEM_NONE;
 }
 
-/* The body is written beside the reader's arena, which goes on growing meanwhile. */
+/* An answer is written beside the reader's arena, which goes on growing meanwhile. */
+static struct arena out_arena(const struct api_reader *reader)
+{
+    return (struct arena){reader->arena.base + reader->arena.size, 0, API_QUERY_ARENA_BYTES};
+}
+
 static void run_query(struct api_call *call, struct api_reader *reader)
 {
     struct request request;
     struct refusal refusal = {0};
     enum inquiry_step step = INQUIRY_ASK;
     enum problem problem = PROBLEM_NONE;
-    struct arena out = {reader->arena.base + reader->arena.size, 0, API_QUERY_ARENA_BYTES};
-    if (!header_request(call, &reader->arena, &request))
+    struct arena out = out_arena(reader);
+    struct desk desk = {call, reader, &reader->arena, false};
+    if (!header_request(call, &desk, &request))
         return;
     struct inquiry inquiry = {.request = &request, .sequence = -1, .out = json_write_start(&out)};
     while (problem == PROBLEM_NONE &&
@@ -143,6 +203,27 @@ static void run_query(struct api_call *call, struct api_reader *reader)
         answer_problem(call, PROBLEM_INTERNAL, "The answer is too large.");
     else
         answer_query(call, &inquiry, body);
+}
+
+/* ---- one errand ---- */
+
+static void run_errand(struct api_call *call, struct api_reader *reader)
+{
+    struct request request;
+    struct refusal refusal = {0};
+    struct arena out = out_arena(reader);
+    struct desk desk = {call, reader, &reader->arena, false};
+    if (!header_request(call, &desk, &request))
+        return;
+    struct errand errand = {.request = &request, .status = 200, .out = json_write_start(&out)};
+    bool done = call->route->errand->run(&errand, &refusal);
+    struct text body = json_write_finish(&errand.out, &out);
+    if (!done)
+        answer_refusal(call, &refusal);
+    else if (!body.at)
+        answer_problem(call, PROBLEM_INTERNAL, "The answer is too large.");
+    else
+        answer_errand(call, &errand, body);
 }
 
 /* ---- what waits for a position ---- */
@@ -216,7 +297,7 @@ static struct api_call *take(struct api_pool *pool)
         doze(pool);
     if (!call && pool->count) {
         call = pool->queue[pool->first];
-        pool->first = (pool->first + 1) % API_QUERY_QUEUE_MAX;
+        pool->first = (pool->first + 1) % pool->max;
         pool->count--;
     }
     pthread_mutex_unlock(&pool->lock);
@@ -227,51 +308,65 @@ static void *serve(void *context)
 {
     struct api_reader *reader = context;
     struct api_call *call;
-    while ((call = take(reader->api->pool)) != NULL) {
+    while ((call = take(reader->pool)) != NULL) {
         arena_reset(&reader->arena);
         if (!reached(call, reader))
             continue;
         if (call->route->query)
             run_query(call, reader);
+        else if (call->route->errand)
+            run_errand(call, reader);
+        else if (call->settled.is)
+            command_settle(call, reader);
         else
             command_with_reader(call, reader);
+        if (reader->pool != reader->api->pool) /* passwords have been there */
+            seal_wipe(reader->arena.base, reader->arena.used);
     }
     return NULL;
 }
 
-bool pool_submit(struct api *api, struct api_call *call)
+bool pool_submit(struct api_pool *pool, struct api_call *call)
 {
-    struct api_pool *pool = api->pool;
     pthread_mutex_lock(&pool->lock);
-    bool room = pool->count < API_QUERY_QUEUE_MAX && !pool->stop;
+    bool room = pool->count < pool->max && !pool->stop;
     if (room) {
-        pool->queue[(pool->first + pool->count++) % API_QUERY_QUEUE_MAX] = call;
+        pool->queue[(pool->first + pool->count++) % pool->max] = call;
         pthread_cond_signal(&pool->news);
     }
     pthread_mutex_unlock(&pool->lock);
     return room;
 }
 
-struct err pool_start(struct api *api)
+static struct err start_reader(struct api_pool *pool, struct api *api)
+{
+    struct api_reader *r = &pool->readers[pool->readers_count];
+    r->api = api;
+    r->pool = pool;
+    r->arena = (struct arena){aligned_alloc(16, (size_t)2 * API_QUERY_ARENA_BYTES), 0,
+                              API_QUERY_ARENA_BYTES};
+    TRY(vault_link_open(api->vault, api->options.pg, &r->vault));
+    if (!r->arena.base || pthread_create(&r->thread, NULL, serve, r) != 0)
+        abort();
+    pool->readers_count++;
+    return OK;
+}
+
+struct err pool_start(struct api *api, size_t threads, size_t queue_max, struct api_pool **ret_pool)
 {
     struct api_pool *pool = calloc(1, sizeof *pool);
     if (!pool)
         return FAIL(ERR_NOMEM, "query threads");
-    api->pool = pool;
+    *ret_pool = pool; /* before its threads run */
+    pool->max = queue_max;
     pthread_mutex_init(&pool->lock, NULL);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&pool->news, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    for (size_t i = 0; i < API_QUERY_THREADS; i++) {
-        struct api_reader *r = &pool->readers[i];
-        r->api = api;
-        r->arena = (struct arena){aligned_alloc(16, (size_t)2 * API_QUERY_ARENA_BYTES), 0,
-                                  API_QUERY_ARENA_BYTES};
-        if (!r->arena.base || pthread_create(&r->thread, NULL, serve, r) != 0)
-            abort();
-    }
+    for (size_t i = 0; i < threads; i++)
+        TRY(start_reader(pool, api));
     return OK;
 }
 
@@ -283,9 +378,10 @@ void pool_stop(struct api_pool *pool)
     pool->stop = true;
     pthread_cond_broadcast(&pool->news);
     pthread_mutex_unlock(&pool->lock);
-    for (size_t i = 0; i < API_QUERY_THREADS; i++) {
+    for (size_t i = 0; i < pool->readers_count; i++) {
         struct api_reader *r = &pool->readers[i];
         pthread_join(r->thread, NULL);
+        vault_link_close(r->vault);
         for (size_t j = 0; j < r->databases_count; j++)
             query_close(r->databases[j].connection);
     }
@@ -295,7 +391,7 @@ void pool_destroy(struct api_pool *pool)
 {
     if (!pool)
         return;
-    for (size_t i = 0; i < API_QUERY_THREADS; i++)
+    for (size_t i = 0; i < pool->readers_count; i++)
         free(pool->readers[i].arena.base);
     pthread_mutex_destroy(&pool->lock);
     pthread_cond_destroy(&pool->news);

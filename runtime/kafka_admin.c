@@ -1,17 +1,21 @@
 /* Creates and checks topics through Kafka's admin interface. */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "runtime/kafka_internal.h"
+#include "runtime/revocation.h"
 #include "runtime/topics.h"
 
 enum { ADMIN_TIMEOUT_MS = 30000, ADMIN_TOPICS_MAX = 64 };
 
-#define RETENTION_COMMANDS_MS "2592000000" /* 30 days */
+#define RETENTION_COMMANDS_MS "2592000000"  /* 30 days */
+#define RETENTION_REVOCATIONS_MS "86400000" /* a day; they matter for minutes */
 
 struct topic_plan {
     char name[TOPIC_LEN_MAX];
     bool forever; /* a log or a public contract: never deleted, never compacted */
+    const char *retention_ms;
 };
 
 struct admin {
@@ -35,9 +39,13 @@ static void plan(struct admin *a)
         for (size_t k = 0; k < COUNT(kinds) && a->count < ADMIN_TOPICS_MAX; k++) {
             struct topic_plan *p = &a->plans[a->count++];
             p->forever = kinds[k].forever;
+            p->retention_ms = p->forever ? "-1" : RETENTION_COMMANDS_MS;
             snprintf(p->name, sizeof p->name, "%s.%s", a->options->services->at[i].name,
                      kinds[k].suffix);
         }
+    assert(a->count < ADMIN_TOPICS_MAX);
+    a->plans[a->count++] =
+        (struct topic_plan){.name = REVOCATIONS_TOPIC, .retention_ms = RETENTION_REVOCATIONS_MS};
 }
 
 static struct err open_client(struct admin *a)
@@ -75,7 +83,7 @@ static rd_kafka_NewTopic_t *new_topic(const struct admin *a, const struct topic_
         return NULL;
     snprintf(isr, sizeof isr, "%d", a->options->replication > 1 ? a->options->replication - 1 : 1);
     rd_kafka_NewTopic_set_config(t, "cleanup.policy", "delete");
-    rd_kafka_NewTopic_set_config(t, "retention.ms", p->forever ? "-1" : RETENTION_COMMANDS_MS);
+    rd_kafka_NewTopic_set_config(t, "retention.ms", p->retention_ms);
     rd_kafka_NewTopic_set_config(t, "retention.bytes", "-1");
     rd_kafka_NewTopic_set_config(t, "min.insync.replicas", isr);
     rd_kafka_NewTopic_set_config(t, "unclean.leader.election.enable", "false");

@@ -12,6 +12,8 @@ struct migrate_options {
     const char *const *services; /* whose databases; NULL-terminated */
     const struct projection *const *projections;
     size_t projections_count;
+    const char *vault_sql; /* tables of the vault, which has a database and a role too; NULL: none
+                            */
     /* Called for everything that was made; may be NULL. what: "role", "database", "tables", "read
      * model". */
     void (*made)(void *context, const char *what, const char *name);

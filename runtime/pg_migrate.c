@@ -195,6 +195,23 @@ static struct err make_service(struct pg *pg, const char *service,
     return migrate_service(conninfo, service, options);
 }
 
+/* Plain state: tables and nothing else. */
+static struct err make_vault(struct pg *pg, const struct migrate_options *options)
+{
+    char conninfo[STORE_CONNINFO_MAX];
+    struct pg vault;
+    TRY(make_role(pg, "foldlog_vault", options));
+    TRY(make_database(pg, "foldlog_vault", options));
+    TRY(store_conninfo(options->server, "vault", conninfo, sizeof conninfo));
+    TRY(pg_open(&vault, conninfo, "foldlog migrate", "-c client_min_messages=error",
+                STORE_CONNECT_SECONDS));
+    struct err err =
+        pg_do(&vault, "BEGIN; SELECT pg_advisory_xact_lock(hashtext('foldlog.migrate')); %s COMMIT",
+              options->vault_sql);
+    pg_close(&vault);
+    return err;
+}
+
 struct err migrate(const struct migrate_options *options)
 {
     struct pg pg;
@@ -203,6 +220,8 @@ struct err migrate(const struct migrate_options *options)
     struct err err = OK;
     for (size_t i = 0; err.code == ERR_OK && options->services[i]; i++)
         err = make_service(&pg, options->services[i], options);
+    if (err.code == ERR_OK && options->vault_sql)
+        err = make_vault(&pg, options);
     pg_close(&pg);
     return err;
 }

@@ -30,6 +30,7 @@ struct statement {
 
 struct query_connection {
     char *conninfo;
+    bool writes;
     struct pg pg;
     struct statement statements[QUERY_STATEMENTS_MAX];
     size_t next; /* the slot the next new statement takes */
@@ -46,6 +47,13 @@ struct err query_open(const char *conninfo, struct query_connection **ret_connec
     }
     c->conninfo = copy;
     *ret_connection = c;
+    return OK;
+}
+
+struct err query_open_writing(const char *conninfo, struct query_connection **ret_connection)
+{
+    TRY(query_open(conninfo, ret_connection));
+    (*ret_connection)->writes = true;
     return OK;
 }
 
@@ -77,10 +85,10 @@ static struct err connect_now(struct query_connection *c)
     char settings[160];
     disconnect(c);
     snprintf(settings, sizeof settings,
-             "-c statement_timeout=%d -c default_transaction_read_only=on -c jit=off -c "
+             "-c statement_timeout=%d -c default_transaction_read_only=%s -c jit=off -c "
              "client_min_messages=error"
              " -c timezone=UTC",
-             QUERY_TIMEOUT_MS);
+             QUERY_TIMEOUT_MS, c->writes ? "off" : "on");
     return pg_open(&c->pg, c->conninfo, "foldlog query", settings, QUERY_CONNECT_SECONDS);
 }
 

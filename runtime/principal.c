@@ -1,4 +1,4 @@
-/* <expiry>.<roles>.<id>.<HMAC-SHA256 in hex> */
+/* <expiry>.<roles>.<id>.<key>.<session>.<HMAC-SHA256 in hex> */
 #include "runtime/principal.h"
 
 #include <sodium.h>
@@ -36,13 +36,17 @@ static void sign(struct text secret, struct text claim, struct text method, stru
     sodium_bin2hex(mac, MAC_HEX + 1, hash, sizeof hash);
 }
 
-void principal_sign(struct text secret, const struct actor *actor, struct text method,
+void principal_sign(struct text secret, const struct asker *asker, struct text method,
                     struct text path, int64_t now, char out[PRINCIPAL_LEN_MAX])
 {
-    char id[UUID_TEXT_LEN + 1], mac[MAC_HEX + 1];
-    uuid_format(actor->id, id);
-    int len = snprintf(out, PRINCIPAL_LEN_MAX, "%lld.%u.%s", (long long)now + PRINCIPAL_SECONDS,
-                       actor->roles, id);
+    char id[UUID_TEXT_LEN + 1], key[UUID_TEXT_LEN + 1], session[UUID_TEXT_LEN + 1],
+        mac[MAC_HEX + 1];
+    uuid_format(asker->actor.id, id);
+    uuid_format(asker->key, key);
+    uuid_format(asker->session, session);
+    int len =
+        snprintf(out, PRINCIPAL_LEN_MAX, "%lld.%u.%s.%s.%s", (long long)now + PRINCIPAL_SECONDS,
+                 asker->actor.roles, id, key, session);
     sign(secret, (struct text){out, (size_t)len}, method, path, mac);
     snprintf(out + len, PRINCIPAL_LEN_MAX - (size_t)len, ".%s", mac);
 }
@@ -60,22 +64,31 @@ static bool take_number(struct text *left, int64_t *ret_value)
     return true;
 }
 
+static bool take_uuid(struct text *left, struct uuid *ret_id)
+{
+    if (left->len <= UUID_TEXT_LEN || left->at[UUID_TEXT_LEN] != '.' ||
+        !uuid_read((struct text){left->at, UUID_TEXT_LEN}, ret_id))
+        return false;
+    *left = (struct text){left->at + UUID_TEXT_LEN + 1, left->len - UUID_TEXT_LEN - 1};
+    return true;
+}
+
 bool principal_check(struct text secret, struct text value, struct text method, struct text path,
-                     int64_t now, struct actor *ret_actor)
+                     int64_t now, struct asker *ret_asker)
 {
     struct text left = value;
-    struct actor actor;
+    struct asker asker;
     int64_t expiry, roles;
     char mac[MAC_HEX + 1];
     if (!take_number(&left, &expiry) || !take_number(&left, &roles) || roles > UINT8_MAX ||
-        left.len != UUID_TEXT_LEN + 1 + MAC_HEX || left.at[UUID_TEXT_LEN] != '.' ||
-        !uuid_read((struct text){left.at, UUID_TEXT_LEN}, &actor.id))
+        !take_uuid(&left, &asker.actor.id) || !take_uuid(&left, &asker.key) ||
+        !take_uuid(&left, &asker.session) || left.len != MAC_HEX)
         return false;
-    actor.roles = (uint8_t)roles;
+    asker.actor.roles = (uint8_t)roles;
     sign(secret, (struct text){value.at, value.len - MAC_HEX - 1}, method, path, mac);
     if (sodium_memcmp(mac, value.at + value.len - MAC_HEX, MAC_HEX) != 0 || now > expiry ||
         expiry > now + 2 * PRINCIPAL_SECONDS)
         return false;
-    *ret_actor = actor;
+    *ret_asker = asker;
     return true;
 }

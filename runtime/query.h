@@ -27,6 +27,10 @@ struct query_connection; /* used by one thread at a time */
 
 /* Does not connect yet. conninfo: libpq's, of the service's database. */
 NODISCARD struct err query_open(const char *conninfo, struct query_connection **ret_connection);
+/* The same, but statements may write; each is its own transaction, and is run a second time when
+ * the connection broke: so each must be safe to repeat. */
+NODISCARD struct err query_open_writing(const char *conninfo,
+                                        struct query_connection **ret_connection);
 void query_close(struct query_connection *connection); /* NULL is fine */
 
 /* Runs one SELECT. sql has $1...; it is prepared once per connection. Parameters have the type of

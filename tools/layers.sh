@@ -47,7 +47,9 @@ findings=$(
     known_by 'libpq-fe\.h|postgres_ext\.h|libpq/.*' 'runtime/pg(_[a-z0-9_]*)?\.c|tests/.*|bench/.*'
     known_by 'microhttpd\.h' 'runtime/http_server[a-z0-9_]*\.c|sandbox/.*\.c|tests/.*'
     known_by 'curl/.*' 'runtime/http_out[a-z0-9_]*\.c|app/demo[a-z0-9_]*\.c|tests/.*|bench/.*'
-    known_by 'jansson\.h' 'runtime/json_dom[a-z0-9_]*\.c|(tools/schemac|sandbox|app|bench|tests)/.*'
+    known_by 'jose/.*' 'runtime/token\.c|tests/.*'
+    known_by 'sodium\.h' 'runtime/(seal|password|principal)\.c|sandbox/.*|tests/.*'
+    known_by 'jansson\.h' 'runtime/(json_dom[a-z0-9_]*|token)\.c|(tools/schemac|sandbox|app|bench|tests)/.*'
 )
 [ -z "$findings" ] || {
     printf '%s\n' "$findings" >&2

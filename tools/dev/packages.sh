@@ -1,6 +1,6 @@
 # Debian packages, the Kafka jars, and builds.
 PACKAGES=(build-essential git cmake ninja-build pkg-config librdkafka-dev libpq-dev libmicrohttpd-dev
-    libjansson-dev check libcurl4-openssl-dev uuid-dev libsodium-dev postgresql kcat python3
+    libjansson-dev libjose-dev check libcurl4-openssl-dev uuid-dev libsodium-dev postgresql kcat python3
     python3-jsonschema json-schema-test-suite clang-format-14 clang-tidy-14 clang-14
     libclang-rt-14-dev wrk jq curl python3-venv)
 

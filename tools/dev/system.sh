@@ -13,6 +13,22 @@ export_addresses() {
     export FOLDLOG_PG=${FOLDLOG_PG:-host=127.0.0.1 port=$PG_PORT user=postgres dbname=postgres}
     export FOLDLOG_PAYMENT_URL=${FOLDLOG_PAYMENT_URL:-http://127.0.0.1:$SANDBOX_PORT}
     export FOLDLOG_DEV=${FOLDLOG_DEV:-true} # one broker, one replica
+    export FOLDLOG_ADMIN_FILE=${FOLDLOG_ADMIN_FILE:-$RUN/admin.json}
+    export FOLDLOG_SECRET_FILE=${FOLDLOG_SECRET_FILE:-$RUN/secrets/fingerprint}
+    export FOLDLOG_EMAIL_SECRET_FILE=${FOLDLOG_EMAIL_SECRET_FILE:-$RUN/secrets/email}
+    export FOLDLOG_MASTER_KEY_FILE=${FOLDLOG_MASTER_KEY_FILE:-$RUN/secrets/master-key}
+}
+
+# Made once and kept beside the state that depends on them: whoever loses the master key loses all
+# personal data.
+ensure_secrets() {
+    local name
+    for name in fingerprint email master-key; do
+        [ ! -s "$RUN/secrets/$name" ] || continue
+        (umask 077 && mkdir -p "$RUN/secrets" &&
+            od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n' >"$RUN/secrets/$name.new" &&
+            mv "$RUN/secrets/$name.new" "$RUN/secrets/$name") || die "cannot make $RUN/secrets/$name"
+    done
 }
 
 # Before anything is started: is every port that will be needed free?
@@ -101,20 +117,23 @@ system_up() {
         services_up
         foldlog_up
     fi
-    say "Foldlog runs: http://127.0.0.1:$PORT (admin http://127.0.0.1:$ADMIN_PORT, logs in $RUN)"
+    say "Foldlog runs: http://127.0.0.1:$PORT (admin http://127.0.0.1:$ADMIN_PORT, logs in $RUN;" \
+        "administrator in ${FOLDLOG_ADMIN_FILE:-$RUN/admin.json})"
 }
 
 foldlog_up() {
     export_addresses
+    ensure_secrets
     if not_running foldlog; then
         "$FOLDLOG" topics apply >>"$RUN/foldlog.log" 2>&1 || failed_step "topics apply"
         "$FOLDLOG" migrate >>"$RUN/foldlog.log" 2>&1 || failed_step migrate
-        start foldlog "$ROOT/$FOLDLOG" run --insecure-dev
+        start foldlog "$ROOT/$FOLDLOG" run
     fi
     wait_ready foldlog 60 foldlog_ready || {
         say "http://127.0.0.1:$ADMIN_PORT/readyz answered $(ready_status || true)"
         die "Foldlog did not become ready"
     }
+    "$FOLDLOG" admin >>"$RUN/foldlog.log" 2>&1 9>&- || failed_step admin
 }
 
 failed_step() {
@@ -134,6 +153,7 @@ system_demo() {
     local status=0
     "$FOLDLOG" demo "$@" 9>&- || status=$?
     say "API     http://127.0.0.1:$PORT/v1"
+    say "log in  POST /v1/sessions with $FOLDLOG_ADMIN_FILE"
     say "admin   http://127.0.0.1:$ADMIN_PORT/readyz?verbose, /metrics"
     say "sandbox http://127.0.0.1:$SANDBOX_PORT/ledger"
     say "./dev down stops it all"

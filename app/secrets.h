@@ -1,0 +1,17 @@
+/* The secrets of a deployment, from the settings: the same in every process. */
+#ifndef APP_SECRETS_H
+#define APP_SECRETS_H
+
+#include "runtime/seal.h"
+
+struct secrets {
+    const char *secret;       /* of the request fingerprints */
+    const char *email_secret; /* of the users' keys */
+    struct seal_key master_key;
+};
+
+/* ERR_CONFIG: one is missing or too short. With --insecure-dev, on loopback only, those that are
+ * missing are well known. */
+NODISCARD struct err secrets_read(struct secrets *ret_secrets);
+
+#endif
