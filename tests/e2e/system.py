@@ -87,15 +87,25 @@ class Answer:
         return f"<{self.status} {self.raw[:300]!r}>"
 
 
-class Client:
-    """One kept connection per thread."""
+# The servers of a test run are shared, and what is in the vault with them: so are the secrets.
+SECRETS = {"FOLDLOG_SECRET": "fingerprints of tests, 32 characters", "FOLDLOG_MASTER_KEY": "5a" * 32,
+           "FOLDLOG_EMAIL_SECRET": "addresses of tests, 32 characters at least"}
+TOKEN_S = 480  # an access token is used for so long; it lives ten minutes
 
-    def __init__(self, port):
+
+class Client:
+    """One kept connection per thread. authorize(method, path): the Authorization of a call that brings none."""
+
+    def __init__(self, port, authorize=lambda method, path: None):
         self.port = port
         self.local = threading.local()
+        self.authorize = authorize
 
     def call(self, method, path, body=None, key=None, headers=None, raw=None):
         sent = dict(headers or {})
+        if "Authorization" not in sent:
+            sent["Authorization"] = self.authorize(method, path)
+        sent = {k: v for k, v in sent.items() if v is not None}
         data = raw
         if body is not None:
             data = json.dumps(body).encode()
@@ -136,8 +146,36 @@ def services():
     return {n.rsplit("_", 1)[-1]: os.environ[n] for n in names}
 
 
+class Person:
+    """Somebody who is registered; logs in when a token is needed, and goes on by refreshing it."""
+
+    def __init__(self, foldlog, email, password, user_id=None):
+        self.foldlog, self.email, self.password, self.id = foldlog, email, password, user_id
+        self.tokens, self.since = None, 0
+        self.lock = threading.Lock()
+
+    def log_in(self):
+        answer = self.foldlog.anonymous("POST", "/v1/sessions", {"email": self.email, "password": self.password})
+        self.tokens, self.since = self.foldlog.done(answer).json, time.monotonic()
+
+    def refresh(self):
+        form = urllib.parse.urlencode({"grant_type": "refresh_token", "refresh_token": self.tokens["refresh_token"]})
+        answer = self.foldlog.anonymous("POST", "/oauth2/token", raw=form.encode(),
+                                        headers={"Content-Type": "application/x-www-form-urlencoded"})
+        self.tokens, self.since = self.foldlog.done(answer).json, time.monotonic()
+
+    def bearer(self):
+        with self.lock:
+            if not self.tokens:
+                self.log_in()
+            elif time.monotonic() - self.since > TOKEN_S:
+                self.refresh()
+            return "Bearer " + self.tokens["access_token"]
+
+
 class System:
-    """settings: more flags, such as payment_call_ms=300."""
+    """settings: more flags, such as payment_call_ms=300. `boss` is an administrator and merchant, `buyer` a customer:
+    orders and payments are the buyer's business, everything else the boss's."""
 
     def __init__(self, binary, name=None, **settings):
         named = services()
@@ -149,14 +187,16 @@ class System:
         self.environment |= {
             "FOLDLOG_KAFKA": named["KAFKA"], "FOLDLOG_PG": named["PG"], "FOLDLOG_PAYMENT_URL": named["SANDBOX"],
             "FOLDLOG_PORT": str(self.port), "FOLDLOG_ADMIN_PORT": str(self.admin_port), "FOLDLOG_DEV": "true",
-            "FOLDLOG_INSTANCE": self.name,
-        }
+            "FOLDLOG_INSTANCE": self.name, "FOLDLOG_ADMIN_FILE": f"{self.name}-admin.json",
+        } | SECRETS
         self.environment |= {f"FOLDLOG_{k.upper()}": str(v) for k, v in settings.items()}
-        self.client, self.admin = Client(self.port), Client(self.admin_port)
+        self.client, self.admin = Client(self.port, self.authorize), Client(self.admin_port)
         self.sandbox = Client(self.sandbox_port)
         self.process = None
         self.run = uuid.uuid4().hex[:8]
         self.keys = 0
+        self.boss = Person(self, f"boss-{self.run}@foldlog.example", f"password of {self.run}")
+        self.buyer = None
 
     # ---- the process ----
 
@@ -180,7 +220,7 @@ class System:
 
     def start(self):
         with open(f"{self.name}.log", "a") as log:
-            self.process = subprocess.Popen([self.binary, "run", "--insecure-dev"], env=self.environment, stdout=log,
+            self.process = subprocess.Popen([self.binary, "run"], env=self.environment, stdout=log,
                                             stderr=log)
         wait_until("ready", self.is_ready, READY_S)
 
@@ -209,7 +249,15 @@ class System:
         self.must("topics", "apply")
         self.must("migrate")
         self.start()
+        self.enrol()
         return self
+
+    def enrol(self):
+        file = self.environment["FOLDLOG_ADMIN_FILE"]
+        with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+            json.dump({"email": self.boss.email, "password": self.boss.password}, out)
+        self.must("admin")
+        self.buyer = self.person("buyer")
 
     def __exit__(self, kind, value, trace):
         if self.process and kind:
@@ -217,6 +265,31 @@ class System:
             self.process.wait()
         elif self.process:
             self.stop_well()
+
+    # ---- people ----
+
+    def person(self, word, roles=None, name="Ada Lovelace"):
+        """Registers somebody new."""
+        made = Person(self, f"{word}-{uuid.uuid4().hex[:10]}@example.org", f"password of {word}")
+        answer = self.anonymous("POST", "/v1/users", {"email": made.email, "password": made.password, "name": name},
+                                self.key())
+        made.id = self.done(answer)["id"]
+        if roles:
+            self.done(self.put(f"/v1/users/{made.id}/roles", {"roles": roles}))
+        return made
+
+    def authorize(self, method, path):
+        """Who makes a call that does not say who."""
+        buys = path.startswith(("/v1/orders", "/v1/payments")) and not path.endswith(("/shipments", "/deliveries"))
+        return (self.buyer if buys else self.boss).bearer()
+
+    def anonymous(self, method, path, body=None, key=None, headers=None, raw=None):
+        return self.client.call(method, path, body, key, {"Authorization": None} | (headers or {}), raw)
+
+    def call_as(self, person, method, path, body=None, key=None, **headers):
+        sent = {k.replace("_", "-"): v for k, v in headers.items()}
+        return self.client.call(method, path, body, key or (None if method == "GET" else self.key()),
+                                {"Authorization": person.bearer()} | sent)
 
     # ---- HTTP ----
 
