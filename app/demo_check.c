@@ -199,8 +199,8 @@ static void compare_stock(struct demo_findings *findings, int product, const cha
 
 /* ---- all of it ------------------------------------------------------------------------------ */
 
-static bool look(struct demo_http *api, struct demo_http *provider, const struct demo_order *orders,
-                 struct demo_findings *findings)
+static bool look(struct demo_http *api, struct demo_http *shop, struct demo_http *provider,
+                 const struct demo_order *orders, struct demo_findings *findings)
 {
     *findings = (struct demo_findings){0};
     memset(findings->order_agrees, true, sizeof findings->order_agrees);
@@ -214,19 +214,19 @@ static bool look(struct demo_http *api, struct demo_http *provider, const struct
     json_decref(ledger);
     for (int p = 0; read && p < DEMO_PRODUCTS; p++) {
         struct demo_stock told = stock_told(p, orders);
-        read = demo_shop_stock(api, p, &findings->stock[p]);
+        read = demo_shop_stock(shop, p, &findings->stock[p]);
         compare_stock(findings, p, "the log", &told);
         compare_stock(findings, p, "the read model stock", &findings->stock[p]);
     }
     return read;
 }
 
-bool demo_check(struct demo_http *api, struct demo_http *provider,
+bool demo_check(struct demo_http *api, struct demo_http *shop, struct demo_http *provider,
                 const struct demo_order orders[DEMO_STORIES], struct demo_findings *ret_findings)
 {
     static const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
     for (int i = 0; i < TRIES; i++) {
-        if (!look(api, provider, orders, ret_findings))
+        if (!look(api, shop, provider, orders, ret_findings))
             return false;
         if (ret_findings->complaints_count == 0)
             return true;

@@ -17,7 +17,7 @@ struct demo_findings {
 
 /* Read models follow the log: they are given a moment to agree. False: something could not be read
  * (said on stderr). */
-bool demo_check(struct demo_http *api, struct demo_http *provider,
+bool demo_check(struct demo_http *api, struct demo_http *shop, struct demo_http *provider,
                 const struct demo_order orders[DEMO_STORIES], struct demo_findings *ret_findings);
 void demo_check_show(const struct demo_order orders[DEMO_STORIES],
                      const struct demo_findings *findings);

@@ -6,11 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEADER_MAX = 320 };
+enum { HEADER_MAX = 320, BEARER_MAX = 2048 };
 
 struct demo_http {
     CURL *curl;
     char base[DEMO_URL_MAX];
+    char bearer[BEARER_MAX]; /* a header line; empty: nobody's */
     char error[CURL_ERROR_SIZE];
 };
 
@@ -48,6 +49,12 @@ const char *demo_http_base(const struct demo_http *http)
     return http->base;
 }
 
+bool demo_http_bear(struct demo_http *http, const char *token)
+{
+    int len = snprintf(http->bearer, sizeof http->bearer, "Authorization: Bearer %s", token);
+    return len > 0 && (size_t)len < sizeof http->bearer;
+}
+
 static size_t take(char *at, size_t size, size_t count, void *context)
 {
     struct answer *answer = context;
@@ -61,10 +68,12 @@ static size_t take(char *at, size_t size, size_t count, void *context)
     return len;
 }
 
-static struct curl_slist *headers(const char *key, bool body)
+static struct curl_slist *headers(const struct demo_http *http, const char *key, bool body)
 {
     char line[HEADER_MAX];
     struct curl_slist *list = curl_slist_append(NULL, "Accept: application/json");
+    if (http->bearer[0])
+        list = curl_slist_append(list, http->bearer);
     if (body)
         list = curl_slist_append(list, "Content-Type: application/json");
     if (key) {
@@ -92,7 +101,7 @@ int demo_http_call(struct demo_http *http, const char *method, const char *path,
     char url[2 * DEMO_URL_MAX];
     struct answer answer = {0};
     char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-    struct curl_slist *list = headers(key, body != NULL);
+    struct curl_slist *list = headers(http, key, body != NULL);
     json_decref(body);
     snprintf(url, sizeof url, "%s%s", http->base, path);
     curl_easy_reset(http->curl);

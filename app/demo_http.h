@@ -16,6 +16,8 @@ void demo_http_close(struct demo_http *http); /* NULL is fine */
 /* Without the slash at the end. */
 const char *demo_http_base(const struct demo_http *http);
 
+/* From now on calls bring this access token. False: too long. */
+bool demo_http_bear(struct demo_http *http, const char *token);
 /* The HTTP status, or 0 when no answer came. key: Idempotency-Key, NULL for none; body: stolen,
  * NULL for none. *ret_body is the caller's, NULL when the answer is no JSON. */
 int demo_http_call(struct demo_http *http, const char *method, const char *path, const char *key,

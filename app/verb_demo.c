@@ -5,14 +5,15 @@
 #include <sys/random.h>
 
 #include "app/demo_check.h"
+#include "app/demo_people.h"
 #include "app/demo_rebuild.h"
 #include "app/demo_screen.h"
 #include "app/settings.h"
 #include "app/verbs.h"
 
 struct demo {
-    char run[DEMO_RUN_MAX]; /* makes this run's names its own */
-    struct demo_http *api, *provider;
+    char run[DEMO_RUN_MAX];                  /* makes this run's names its own */
+    struct demo_http *api, *shop, *provider; /* the customer's, the merchant's; the provider */
     struct demo_order orders[DEMO_STORIES];
     struct demo_rebuild rebuild;
     struct demo_findings findings;
@@ -29,8 +30,10 @@ static bool open_demo(struct demo *demo)
     snprintf(base, sizeof base, "http://%s:%s", strcmp(bind, "0.0.0.0") == 0 ? "127.0.0.1" : bind,
              setting_text(SETTING_PORT));
     demo->api = demo_http_open(base);
+    demo->shop = demo_http_open(base);
     demo->provider = demo_http_open(setting_text(SETTING_PAYMENT_URL));
-    return demo->api && demo->provider;
+    return demo->api && demo->shop && demo->provider &&
+           demo_people_enter(demo->shop, demo->api, demo->run);
 }
 
 static void show_shop(const struct demo *demo)
@@ -49,7 +52,7 @@ static void show_shop(const struct demo *demo)
 
 static bool tell(struct demo *demo)
 {
-    if (!demo_shop_open(demo->api, demo->run))
+    if (!demo_shop_open(demo->shop, demo->run))
         return false;
     show_shop(demo);
     for (int n = 0; n < DEMO_STORIES; n++)
@@ -60,7 +63,7 @@ static bool tell(struct demo *demo)
     if (!demo_rebuild(!demo_screen_is_live(), &demo->rebuild))
         return false;
     demo_rebuild_show(&demo->rebuild);
-    if (!demo_check(demo->api, demo->provider, demo->orders, &demo->findings))
+    if (!demo_check(demo->api, demo->shop, demo->provider, demo->orders, &demo->findings))
         return false;
     demo_check_show(demo->orders, &demo->findings);
     return true;
@@ -72,9 +75,16 @@ static void show_ways_on(const struct demo *demo, bool good)
     demo_print(good ? INK_GOOD : INK_BAD,
                good ? "\n✓ Everything agrees.\n" : "\n✗ Not everything agrees.\n");
     demo_heading("Try");
-    demo_print(INK_PLAIN, "  curl -s %s/v1/orders?limit=5\n", api);
-    demo_print(INK_PLAIN, "  curl -s %s/v1/orders/%s/timeline\n", api, demo->orders[0].id);
-    demo_print(INK_PLAIN, "  curl -s %s/v1/inventory/%s\n", api, demo_products[0].sku);
+    demo_print(INK_PLAIN,
+               "  token=$(curl -s %s/v1/sessions -H 'Content-Type: application/json' -d @%s |"
+               " jq -r .access_token)\n",
+               api, setting_text(SETTING_ADMIN_FILE));
+    demo_print(INK_PLAIN, "  as_admin=\"Authorization: Bearer $token\"\n");
+    demo_print(INK_PLAIN, "  curl -s -H \"$as_admin\" %s/v1/orders?limit=5\n", api);
+    demo_print(INK_PLAIN, "  curl -s -H \"$as_admin\" %s/v1/orders/%s/timeline\n", api,
+               demo->orders[0].id);
+    demo_print(INK_PLAIN, "  curl -s -H \"$as_admin\" %s/v1/inventory/%s\n", api,
+               demo_products[0].sku);
     demo_print(INK_PLAIN, "  curl -s %s/ledger\n\n", demo_http_base(demo->provider));
 }
 
@@ -147,6 +157,7 @@ int verb_demo(int argc, char **argv, const struct verb_options *options)
     else if (told)
         show_ways_on(&demo, good);
     demo_http_close(demo.api);
+    demo_http_close(demo.shop);
     demo_http_close(demo.provider);
     return good ? EXIT_OK : EXIT_FAILED;
 }

@@ -20,6 +20,8 @@ FOLDLOG = os.path.join(BUILD, "app", "foldlog")
 SECONDS = float(os.environ.get("BENCH_SECONDS", "4"))
 SKUS = 100
 # Kafka Streams with exactly-once, measured on a machine of this kind, not in this run.
+SECRETS = {"FOLDLOG_SECRET": "fingerprints of the benchmark, 32 characters", "FOLDLOG_MASTER_KEY": "5a" * 32,
+           "FOLDLOG_EMAIL_SECRET": "addresses of the benchmark, 32 characters"}
 STREAMS_EOS = {1: 260, 64: 6900, 256: 10700}
 
 
@@ -36,13 +38,20 @@ class System:
         self.port, self.admin = free_port(), free_port()
         self.env = dict(os.environ, FOLDLOG_KAFKA=os.environ["FOLDLOG_TEST_KAFKA"], FOLDLOG_PG=os.environ["FOLDLOG_TEST_PG"],
                         FOLDLOG_PAYMENT_URL=os.environ["FOLDLOG_TEST_SANDBOX"], FOLDLOG_DEV="true",
-                        FOLDLOG_PORT=str(self.port), FOLDLOG_ADMIN_PORT=str(self.admin), FOLDLOG_INSTANCE="bench")
+                        FOLDLOG_PORT=str(self.port), FOLDLOG_ADMIN_PORT=str(self.admin), FOLDLOG_INSTANCE="bench",
+                        FOLDLOG_ADMIN_FILE=os.path.join(os.environ.get("FOLDLOG_RUN", "."), "bench-admin.json"), **SECRETS)
         for verb in (["topics", "apply"], ["migrate"]):
             subprocess.run([FOLDLOG, *verb], env=self.env, check=True, stdout=subprocess.DEVNULL)
         self.log = open(os.path.join(os.environ.get("FOLDLOG_RUN", "."), f"bench-{name}.log"), "w")
-        self.process = subprocess.Popen([FOLDLOG, "run", "--insecure-dev", f"--roles={roles}"], env=self.env,
+        self.process = subprocess.Popen([FOLDLOG, "run", f"--roles={roles}"], env=self.env,
                                         stderr=self.log, stdout=self.log)
         self.await_ready()
+        subprocess.run([FOLDLOG, "admin"], env=self.env, check=True, stdout=subprocess.DEVNULL)
+        with open(self.env["FOLDLOG_ADMIN_FILE"]) as file:
+            admin = json.load(file)
+        status, grant = Client(self.port).call("POST", "/v1/sessions", admin)
+        assert status == 201, (status, grant)
+        self.token = grant["access_token"]
 
     def await_ready(self):
         until = time.time() + 60
@@ -69,20 +78,23 @@ class System:
 
 
 class Client:
-    def __init__(self, port):
+    def __init__(self, port, token=None):
+        self.token = token
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
         self.keys = 0
 
     def call(self, method, path, body=None):
         self.keys += 1
         headers = {"Content-Type": "application/json", "Idempotency-Key": f"{os.getpid()}-{time.time_ns()}-{self.keys}"}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
         self.connection.request(method, path, json.dumps(body) if body is not None else None, headers)
         answer = self.connection.getresponse()
         return answer.status, json.loads(answer.read() or b"null")
 
 
-def stock_the_shop(port, prefix):
-    client = Client(port)
+def stock_the_shop(system, prefix):
+    client = Client(system.port, system.token)
     for i in range(SKUS):
         status, answer = client.call("POST", "/v1/products", {"sku": f"{prefix}{i}", "name": f"Product {i}",
                                                              "price": {"amount": 1250, "currency": "EUR"}})
@@ -99,8 +111,8 @@ def run_json(*command):
     return json.loads(subprocess.run([str(c) for c in command], check=True, capture_output=True, text=True).stdout)
 
 
-def order_to_confirmed(port, prefix, count=30):
-    client, took = Client(port), []
+def order_to_confirmed(system, prefix, count=30):
+    client, took = Client(system.port, system.token), []
     for i in range(count):
         began = time.perf_counter()
         status, answer = client.call("POST", "/v1/orders", {
@@ -127,9 +139,9 @@ def bench_commands():
                          "ratio_to_limit": limit and round(value / limit, 3), "peers": peers or {}})
 
     path = System("gateway,api,commands,projections", "path")
-    stock_the_shop(path.port, prefix)
+    stock_the_shop(path, prefix)
     for connections in (1, 64, 256):
-        mine = run_json(f"{BUILD}/bench/load_http", path.port, connections, SECONDS, prefix, SKUS)
+        mine = run_json(f"{BUILD}/bench/load_http", path.port, connections, SECONDS, prefix, SKUS, path.token)
         raw = run_json(f"{BUILD}/bench/load_raw", kafka, "bench.a", "bench.b", 4, connections, SECONDS, 650, 750)
         bad = {k: v for k, v in mine["status"].items() if k != "201"}
         if bad:
@@ -150,11 +162,11 @@ def bench_orders():
     """On a fresh log, so that nothing else is under way."""
     prefix = f"o{time.time_ns() % 10**10}-"
     whole = System("gateway,api,commands,projections,saga,effects,publisher", "orders")
-    stock_the_shop(whole.port, prefix)
-    took = order_to_confirmed(whole.port, prefix)
+    stock_the_shop(whole, prefix)
+    took = order_to_confirmed(whole, prefix)
     measures = [{"name": "order to CONFIRMED, idle, p50", "value": round(statistics.median(took), 1), "unit": "ms"},
                 {"name": "order to CONFIRMED, idle, max", "value": round(max(took), 1), "unit": "ms"}]
-    mine = run_json(f"{BUILD}/bench/load_http", whole.port, 64, SECONDS, prefix, SKUS)
+    mine = run_json(f"{BUILD}/bench/load_http", whole.port, 64, SECONDS, prefix, SKUS, whole.token)
     measures.append({"name": "whole system, commands/s at 64", "value": mine["per_second"], "unit": "1/s"})
     measures.append({"name": "whole system, p50 at 64", "value": mine["p50_ms"], "unit": "ms"})
     measures.append({"name": "RSS of everything under load", "value": round(whole.rss_mb(), 1), "unit": "MB"})

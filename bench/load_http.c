@@ -2,7 +2,7 @@
  * Idempotency-Key as soon as its last answer is in. Prints one JSON object. Shares nothing with the
  * product.
  *
- *   load_http PORT CONNECTIONS SECONDS SKUS-PREFIX SKUS */
+ *   load_http PORT CONNECTIONS SECONDS SKUS-PREFIX SKUS ACCESS-TOKEN */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -24,7 +24,7 @@ struct connection {
     char in[BUFFER];
 };
 
-static const char *prefix;
+static const char *prefix, *token;
 static int skus;
 static uint64_t key_space, key_next;
 static float *latencies;
@@ -58,7 +58,7 @@ static int dial(int port)
 
 static void send_order(struct connection *c)
 {
-    char body[600], request[1200];
+    char body[600], request[3200];
     uint64_t n = key_next++;
     int body_len = snprintf(body, sizeof body,
                             "{\"items\":[{\"sku\":\"%s%llu\",\"quantity\":1}],\"payment_method\":"
@@ -69,8 +69,9 @@ static void send_order(struct connection *c)
     int len =
         snprintf(request, sizeof request,
                  "POST /v1/orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                 "Authorization: Bearer %s\r\n"
                  "Idempotency-Key: b-%llx-%llx\r\nContent-Length: %d\r\n\r\n%s",
-                 (unsigned long long)key_space, (unsigned long long)n, body_len, body);
+                 token, (unsigned long long)key_space, (unsigned long long)n, body_len, body);
     c->sent = now();
     c->used = 0;
     if (write(c->fd, request, (size_t)len) != len)
@@ -131,14 +132,15 @@ static void loop(int epoll, double seconds)
 
 int main(int argc, char **argv)
 {
-    if (argc != 6) {
-        fprintf(stderr, "usage: load_http PORT CONNECTIONS SECONDS PREFIX SKUS\n");
+    if (argc != 7) {
+        fprintf(stderr, "usage: load_http PORT CONNECTIONS SECONDS PREFIX SKUS TOKEN\n");
         return 2;
     }
     int port = atoi(argv[1]), count = atoi(argv[2]), epoll = epoll_create1(0);
     double seconds = atof(argv[3]);
     prefix = argv[4];
     skus = atoi(argv[5]);
+    token = argv[6];
     key_space = (uint64_t)(now() * 1e6) ^ (uint64_t)getpid() << 40;
     latencies = malloc(LATENCIES_MAX * sizeof *latencies);
     struct connection *all = calloc((size_t)count, sizeof *all);

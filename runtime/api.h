@@ -44,10 +44,10 @@ struct api_options {
     const char *pg; /* conninfo of the server; each service has a database of its own on it */
     const struct api_peer *peers; /* whom requests for services not served here are handed on to */
     size_t peers_count;
-    bool behind_gateway;    /* believe only principals signed by one, with the same secret */
-    struct text secret;     /* key of the request fingerprints; the same in every process */
-    struct text email_secret;              /* key of the users' keys; never changed */
-    struct seal_key master_key;            /* opens the vault */
+    bool behind_gateway;        /* believe only principals signed by one, with the same secret */
+    struct text secret;         /* key of the request fingerprints; the same in every process */
+    struct text email_secret;   /* key of the users' keys; never changed */
+    struct seal_key master_key; /* opens the vault */
     int64_t key_rotation_us, key_ahead_us; /* of the keys that sign tokens: see keys.h */
     struct actor developer; /* who asks without a token; roles 0: nobody (--insecure-dev) */
     const char *address;    /* numeric */

@@ -15,8 +15,8 @@ enum { WAYS = 4, SETS = API_CATALOGUE_ENTRIES_MAX / WAYS, POLL_MS = 10 };
 
 struct entry {
     struct catalogue_fact fact; /* fact.version < seen: stale, or never read */
-    int64_t seen;             /* newest version the log has told; 0 with key_len 0: free */
-    bool told;                /* by the log: the row in the database may be older */
+    int64_t seen;               /* newest version the log has told; 0 with key_len 0: free */
+    bool told;                  /* by the log: the row in the database may be older */
     uint64_t used;
     uint8_t key_len;
     char key[KEY_LEN_MAX];

@@ -129,8 +129,8 @@ void api_call_done(struct api_call *call, int status);
 
 /* Each returns false after answering the call with a problem. */
 bool header_media_type(struct api_call *call, bool form); /* form: also a form */
-bool header_common(struct api_call *call);  /* Prefer, Foldlog-Min-Position */
-bool header_command(struct api_call *call); /* Idempotency-Key, If-Match */
+bool header_common(struct api_call *call);                /* Prefer, Foldlog-Min-Position */
+bool header_command(struct api_call *call);               /* Idempotency-Key, If-Match */
 /* Is `tag`, as in ETag, one of If-None-Match? */
 bool header_has_tag(const struct api_call *call, const char *tag);
 void header_trace(struct api_call *call);

@@ -44,9 +44,8 @@ void principal_sign(struct text secret, const struct asker *asker, struct text m
     uuid_format(asker->actor.id, id);
     uuid_format(asker->key, key);
     uuid_format(asker->session, session);
-    int len =
-        snprintf(out, PRINCIPAL_LEN_MAX, "%lld.%u.%s.%s.%s", (long long)now + PRINCIPAL_SECONDS,
-                 asker->actor.roles, id, key, session);
+    int len = snprintf(out, PRINCIPAL_LEN_MAX, "%lld.%u.%s.%s.%s",
+                       (long long)now + PRINCIPAL_SECONDS, asker->actor.roles, id, key, session);
     sign(secret, (struct text){out, (size_t)len}, method, path, mac);
     snprintf(out + len, PRINCIPAL_LEN_MAX - (size_t)len, ".%s", mac);
 }

@@ -9,7 +9,7 @@
 enum { PRINCIPAL_SECONDS = 30, PRINCIPAL_LEN_MAX = 256 };
 
 struct asker {
-    struct actor actor;        /* roles 0: nobody has said who they are */
+    struct actor actor;       /* roles 0: nobody has said who they are */
     struct uuid key, session; /* the actor's user aggregate; nil: none */
 };
 

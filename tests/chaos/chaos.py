@@ -37,7 +37,7 @@ class Run:
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("FOLDLOG_", "CHAOS_"))}
         self.environment |= {
             "FOLDLOG_KAFKA": named["KAFKA"], "FOLDLOG_PG": named["PG"], "FOLDLOG_DEV": "true",
-            "FOLDLOG_PAYMENT_URL": f"http://127.0.0.1:{self.sandbox_port}", "FOLDLOG_SECRET": f"chaos {seed}",
+            "FOLDLOG_PAYMENT_URL": f"http://127.0.0.1:{self.sandbox_port}", "FOLDLOG_SECRET": f"chaos {seed}".ljust(32, "."),
             "FOLDLOG_PAYMENT_CALL_MS": "1000", "FOLDLOG_STEP_MS": "20000", "FOLDLOG_COMPENSATION_MS": "300000",
         }
         kafka, postgres = (services.command_of(f"{run}/{n}.argv") for n in ("kafka", "postgres"))

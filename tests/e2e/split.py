@@ -7,7 +7,7 @@ import time
 
 from system import Client, System, check, equal, finish, free_port, wait_until
 
-SERVICES = {"product": "catalogue", "inventory": "catalogue", "order": "sales", "payment": "sales"}
+SERVICES = {"product": "catalogue", "inventory": "catalogue", "order": "sales", "payment": "sales", "user": "sales"}
 
 
 class Split(System):
@@ -15,7 +15,7 @@ class Split(System):
 
     ROLES = {
         "catalogue": ["--roles=api,commands,projections,publisher", "--services=product,inventory"],
-        "sales": ["--roles=api,commands,projections,effects,publisher", "--services=order,payment"],
+        "sales": ["--roles=api,commands,projections,effects,publisher", "--services=order,payment,user"],
         "saga": ["--roles=saga,projections,publisher", "--services=fulfilment"],
     }
 
@@ -31,7 +31,7 @@ class Split(System):
         environment = self.environment | {"FOLDLOG_PORT": str(port), "FOLDLOG_ADMIN_PORT": str(admin),
                                           "FOLDLOG_INSTANCE": f"{self.name}-{name}"}
         with open(f"{self.name}-{name}.log", "a") as log:
-            self.others[name] = subprocess.Popen([self.binary, "run", "--insecure-dev", *self.ROLES[name]],
+            self.others[name] = subprocess.Popen([self.binary, "run", *self.ROLES[name]],
                                                  env=environment, stdout=log, stderr=log)
 
     def other_ready(self, name):
@@ -86,7 +86,7 @@ def through_the_gateway(foldlog):
 def services_believe_gateways_only(foldlog, lamp):
     direct = Client(foldlog.ports["catalogue"][0])
     equal("a service's port without a principal: 401", direct.call("GET", f"/v1/products/{lamp}").status, 401)
-    forged = f"{int(time.time()) + 20}.15.00000000-0000-4000-8000-000000000001.{'0' * 64}"
+    forged = f"{int(time.time()) + 20}.7.{'.'.join(3 * ['00000000-0000-4000-8000-000000000001'])}.{'0' * 64}"
     equal("with a forged one: 401",
           direct.call("GET", f"/v1/products/{lamp}", headers={"Foldlog-Principal": forged}).status, 401)
 
