@@ -10,7 +10,7 @@ import time
 import urllib.parse
 import uuid
 
-from system import System, agrees, check, equal, finish, wait_until
+from system import System, agrees, check, equal, finish, patiently, wait_until
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -21,12 +21,12 @@ def part(token, n):
 
 
 def log_in(foldlog, email, password):
-    return foldlog.anonymous("POST", "/v1/sessions", {"email": email, "password": password})
+    return patiently(lambda: foldlog.anonymous("POST", "/v1/sessions", {"email": email, "password": password}))
 
 
 def refresh(foldlog, token):
-    return foldlog.anonymous("POST", "/oauth2/token", headers=FORM, raw=urllib.parse.urlencode(
-        {"grant_type": "refresh_token", "refresh_token": token}).encode())
+    form = urllib.parse.urlencode({"grant_type": "refresh_token", "refresh_token": token}).encode()
+    return patiently(lambda: foldlog.anonymous("POST", "/oauth2/token", headers=FORM, raw=form))
 
 
 def with_token(foldlog, token, method, path, body=None, **headers):
