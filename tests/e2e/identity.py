@@ -264,13 +264,14 @@ def keys_change(binary):
         end = time.monotonic() + 20
         while time.monotonic() < end:
             keys = [k["kid"] for k in foldlog.anonymous("GET", "/.well-known/jwks.json").json["keys"]]
+            seen_at = time.monotonic() if shown else 0  # those of the first look have been shown before
             for kid in keys:
-                shown.setdefault(kid, time.monotonic())
+                shown.setdefault(kid, seen_at)
             grant = foldlog.done(refresh(foldlog, grant["refresh_token"]))
             kid = part(grant["access_token"], 0)["kid"]
             if kid not in used:
                 used.append(kid)
-                unseen += [kid] if kid not in shown or (len(used) > 1 and time.monotonic() - shown[kid] < 2) else []
+                unseen += [kid] if time.monotonic() - shown.get(kid, time.monotonic()) < 2 else []
             if status(foldlog, grant["access_token"], ada) != 200 or status(foldlog, first, ada) != 200:
                 unseen.append(f"a good token of {kid} was refused")
             time.sleep(0.2)
