@@ -12,8 +12,8 @@
 struct erasure {
     char user_id[UUID_TEXT_LEN + 1];
     bool key;         /* there was one to be destroyed */
-    int64_t sessions; /* ended */
-    int64_t orders;   /* whose address nobody can read any more */
+    int64_t sessions; /* there were */
+    int64_t orders;   /* whose address nobody can read afterwards */
     bool done;
 };
 
@@ -40,6 +40,19 @@ static struct err count_orders(struct people *p, struct uuid user_id, int64_t *r
     return OK;
 }
 
+/* What is there to be destroyed; a running Foldlog may do it before this process does. */
+static struct err look(struct people *p, struct uuid user_id, struct erasure *ret_erasure)
+{
+    struct seal_key key;
+    struct err e = vault_key(p->link, user_id, false, &key);
+    seal_wipe(&key, sizeof key);
+    if (e.code != ERR_OK && e.code != ERR_NOT_FOUND)
+        return e;
+    ret_erasure->key = e.code == ERR_OK;
+    TRY(vault_sessions_count(p->link, user_id, &ret_erasure->sessions));
+    return count_orders(p, user_id, &ret_erasure->orders);
+}
+
 /* The decision first, then the key: a key that was destroyed without one would look like a fault.
  */
 static struct err erase(struct people *p, struct uuid user_id, bool dry_run,
@@ -47,18 +60,19 @@ static struct err erase(struct people *p, struct uuid user_id, bool dry_run,
 {
     struct person person;
     struct decision decision = {0};
+    bool was;
+    int64_t ended;
     struct user_command command = {.tag = USER_COMMAND_ERASE_V1,
                                    .as.erase_v1 = {.user_id = user_id}};
     TRY(people_by_id(p, user_id, &person));
-    TRY(count_orders(p, user_id, &ret_erasure->orders));
+    TRY(look(p, user_id, ret_erasure));
     if (dry_run)
         return OK;
     TRY(people_command(p, person.user_key, random_uuid(), &command, &decision));
     if (decision.outcome != OUTCOME_ACCEPTED)
         return FAIL(ERR_NOT_FOUND, "user");
-    TRY(vault_erase(p->link, user_id, &ret_erasure->key));
-    TRY(vault_sessions_end(p->link, user_id, clock_now_us(), (struct uuid){{0}},
-                           &ret_erasure->sessions));
+    TRY(vault_erase(p->link, user_id, &was));
+    TRY(vault_sessions_end(p->link, user_id, clock_now_us(), (struct uuid){{0}}, &ended));
     ret_erasure->done = true;
     return OK;
 }
@@ -68,15 +82,15 @@ static void show(const struct erasure *e, bool json)
     if (json)
         printf("{\"user_id\":\"%s\",\"erased\":%s,\"key_destroyed\":%s,\"sessions_ended\":%lld,"
                "\"orders\":%lld}\n",
-               e->user_id, e->done ? "true" : "false", e->key ? "true" : "false",
+               e->user_id, e->done ? "true" : "false", e->done && e->key ? "true" : "false",
                (long long)e->sessions, (long long)e->orders);
     else
         printf("user              %s\nerased            %s\nkey               %s\n"
-               "sessions ended    %lld\naddresses closed  %lld orders\n",
+               "sessions          %lld\naddresses closed  %lld orders\n",
                e->user_id, e->done ? "yes" : "no: dry run",
-               e->key    ? "destroyed"
-               : e->done ? "was destroyed before"
-                         : "kept",
+               !e->key   ? "was destroyed before"
+               : e->done ? "destroyed"
+                         : "there",
                (long long)e->sessions, (long long)e->orders);
 }
 

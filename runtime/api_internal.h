@@ -42,8 +42,8 @@ struct api_call {
     struct http_request *http;
     const struct route *route;
     struct text parts[ROUTE_PATH_MAX]; /* percent-encoded */
-    struct actor actor;                /* roles 0: nobody has said who they are */
     int64_t began_us;
+    struct actor actor; /* roles 0: nobody has said who they are */
     struct uuid actor_key, session;
     bool form; /* the body is a form */
     char traceparent[API_TRACEPARENT_LEN + 1];

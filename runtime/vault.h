@@ -66,6 +66,8 @@ NODISCARD struct err vault_session_end(struct vault_link *link, struct uuid sess
 /* All of a user that were opened until `at_us`, but `spared` (nil: all). *ret_count: how many. */
 NODISCARD struct err vault_sessions_end(struct vault_link *link, struct uuid user_id, int64_t at_us,
                                         struct uuid spared, int64_t *ret_count);
+NODISCARD struct err vault_sessions_count(struct vault_link *link, struct uuid user_id,
+                                          int64_t *ret_count);
 NODISCARD struct err vault_sessions_expire(struct vault_link *link);
 
 /* ---- signing keys ---- */

@@ -90,6 +90,16 @@ struct err vault_sessions_end(struct vault_link *link, struct uuid user_id, int6
     return OK;
 }
 
+struct err vault_sessions_count(struct vault_link *link, struct uuid user_id, int64_t *ret_count)
+{
+    const struct query_value value = QUERY_UUID(user_id);
+    struct query_rows rows;
+    TRY(vault_run(link, "SELECT count(*) FROM session WHERE user_id = $1 AND expires_at > now()",
+                  &value, 1, &rows));
+    *ret_count = query_at(&rows, 0, 0)->number;
+    return OK;
+}
+
 struct err vault_sessions_expire(struct vault_link *link)
 {
     struct query_rows rows;

@@ -146,6 +146,16 @@ def services():
     return {n.rsplit("_", 1)[-1]: os.environ[n] for n in names}
 
 
+def patiently(call, seconds=15):
+    """Its answer; while that is 503, asks again, as Retry-After says: after a crash the read models wait for a lease."""
+    end = time.monotonic() + seconds
+    while True:
+        answer = call()
+        if answer.status != 503 or time.monotonic() > end:
+            return answer
+        time.sleep(0.2)
+
+
 class Person:
     """Somebody who is registered; logs in when a token is needed, and goes on by refreshing it."""
 
@@ -155,13 +165,14 @@ class Person:
         self.lock = threading.Lock()
 
     def log_in(self):
-        answer = self.foldlog.anonymous("POST", "/v1/sessions", {"email": self.email, "password": self.password})
+        body = {"email": self.email, "password": self.password}
+        answer = patiently(lambda: self.foldlog.anonymous("POST", "/v1/sessions", body))
         self.tokens, self.since = self.foldlog.done(answer).json, time.monotonic()
 
     def refresh(self):
         form = urllib.parse.urlencode({"grant_type": "refresh_token", "refresh_token": self.tokens["refresh_token"]})
-        answer = self.foldlog.anonymous("POST", "/oauth2/token", raw=form.encode(),
-                                        headers={"Content-Type": "application/x-www-form-urlencoded"})
+        answer = patiently(lambda: self.foldlog.anonymous(
+            "POST", "/oauth2/token", raw=form.encode(), headers={"Content-Type": "application/x-www-form-urlencoded"}))
         self.tokens, self.since = self.foldlog.done(answer).json, time.monotonic()
 
     def bearer(self):
