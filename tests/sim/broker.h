@@ -10,7 +10,7 @@ enum { SIM_TOPICS_MAX = 24, SIM_PARTITIONS_MAX = 4, SIM_GROUPS_MAX = 8 };
 struct log { /* a process's own */
     struct proc *proc;
     uint32_t incarnation;
-    char instance[24];
+    char instance[PROC_NAME_MAX];
 };
 
 struct part {

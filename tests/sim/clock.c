@@ -23,6 +23,11 @@ int64_t clock_monotonic_ms(void)
     return 1000 + world.now / MS;
 }
 
+int64_t clock_monotonic_us(void)
+{
+    return SECOND + world.now;
+}
+
 void clock_sleep_ms(int ms)
 {
     world_point();

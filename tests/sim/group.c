@@ -9,7 +9,7 @@
 enum { SEATS_MAX = 8, REBALANCE_MS = 6000, OWNED_MAX = SIM_TOPICS_MAX * SIM_PARTITIONS_MAX };
 
 struct seat {
-    char instance[24];
+    char instance[PROC_NAME_MAX];
     struct log_group *holder;
     bool joined; /* the rebalance under way */
 };

@@ -300,7 +300,7 @@ static void operate(struct proc *p)
 
 void shoppers_hire(void)
 {
-    char name[24];
+    char name[PROC_NAME_MAX];
     for (int i = 0; i < world.swarm.clients; i++) {
         snprintf(name, sizeof name, "client-%d", i);
         working++;

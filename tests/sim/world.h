@@ -15,6 +15,7 @@
 
 enum {
     PROCS_MAX = 40,
+    PROC_NAME_MAX = 40,
     MS = 1000, /* of virtual time, which is kept in microseconds */
     SECOND = 1000 * MS,
     STEPS_MAX = 4000000, /* of one seed: whoever needs more goes round in circles */
@@ -25,7 +26,7 @@ enum proc_state { PROC_READY, PROC_WAITING, PROC_DEAD, PROC_DONE };
 /* A process, or a client outside. */
 struct proc {
     int index;
-    char name[24];
+    char name[PROC_NAME_MAX];
     void (*run)(struct proc *proc); /* returns when told to stop, or when it cannot go on */
     const void *what;               /* which service, which customer: run's business */
     bool outside;                   /* a client: never crashes, never pauses */
