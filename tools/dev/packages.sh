@@ -33,7 +33,7 @@ apt_install() {
 }
 
 KAFKA_VERSION=$(sed -n 's:.*<kafka.version>\(.*\)</kafka.version>.*:\1:p' deploy/kafka/pom.xml)
-KAFKA_HOME=${FOLDLOG_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/foldlog}/kafka-$KAFKA_VERSION
+KAFKA_HOME=${FOLDLOG_CACHE:-${XDG_CACHE_HOME:-${HOME:-/var/tmp}/.cache}/foldlog}/kafka-$KAFKA_VERSION
 
 # The folder appears whole or not at all, named after its version.
 ensure_jars() {
