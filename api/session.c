@@ -81,8 +81,10 @@ static struct text form_text(struct arena *arena, struct text part)
                 return (struct text){NULL, 0};
             c = (char)(hex(part.at[i + 1]) << 4 | hex(part.at[i + 2]));
             i += 2;
+        } else if (c == '+') {
+            c = ' ';
         }
-        *to++ = c == '+' && part.at[i] == '+' ? ' ' : c;
+        *to++ = c;
     }
     return (struct text){out, (size_t)(to - out)};
 }

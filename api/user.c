@@ -83,6 +83,7 @@ static bool find_by_id(const struct request *request, struct uuid user_id,
 {
     const struct query_value value = QUERY_UUID(user_id);
     static const char sql[] = SELECT_USER " WHERE user_id = $1";
+    *ret_rows = (struct query_rows){0};
     if (!may_see(request, user_id))
         return unknown(refusal);
     if (!desk_ask(request->desk, "user", sql, &value, 1, ret_rows, refusal))

@@ -47,7 +47,10 @@ static struct uuid user_id(const struct user_event *event)
 
 static size_t keys(const struct event *event, void *rows)
 {
-    ((struct user_row *)rows)->user_id = user_id(event_as(event, user));
+    const struct user_event *e = event_as(event, user);
+    if (!e)
+        return 0;
+    ((struct user_row *)rows)->user_id = user_id(e);
     return 1;
 }
 

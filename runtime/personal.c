@@ -22,8 +22,9 @@ struct uuid personal_user_key(struct text secret, struct text email)
     struct uuid key;
     size_t len = email.len < sizeof lower ? email.len : sizeof lower;
     for (size_t i = 0; i < len; i++) {
-        char c = email.at[i];
-        lower[i] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+        lower[i] = email.at[i];
+        if (lower[i] >= 'A' && lower[i] <= 'Z')
+            lower[i] = (char)(lower[i] | 0x20);
     }
     seal_mac(secret, (struct text){lower, len}, mac);
     seal_wipe(lower, len);

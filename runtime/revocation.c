@@ -34,7 +34,8 @@ struct publication {
 };
 
 struct slot {
-    struct revocation what; /* kind 0: free */
+    struct revocation what;    /* kind 0: free */
+    int64_t spared_not_before; /* what holds for the spared session: an earlier revocation */
 };
 
 struct follow {
@@ -99,6 +100,26 @@ static void sweep(struct revocations *r)
     r->floor_us = now;
 }
 
+static int64_t bound_of(const struct slot *slot, struct uuid session)
+{
+    if (!slot->what.kind)
+        return 0;
+    return !uuid_is_nil(slot->what.spared) && uuid_equal(slot->what.spared, session)
+               ? slot->spared_not_before
+               : slot->what.not_before;
+}
+
+/* The later one says whom it spares; from the earlier one it spares nobody. In either order. */
+static void merge(struct slot *slot, const struct slot *other)
+{
+    bool later = !slot->what.kind || other->what.not_before >= slot->what.not_before;
+    struct slot merged = later ? *other : *slot;
+    int64_t earlier = bound_of(later ? slot : other, merged.what.spared);
+    if (earlier > merged.spared_not_before)
+        merged.spared_not_before = earlier;
+    *slot = merged;
+}
+
 static void add(struct revocations *r, const struct revocation *what)
 {
     pthread_rwlock_wrlock(&r->lock);
@@ -106,19 +127,17 @@ static void add(struct revocations *r, const struct revocation *what)
         sweep(r);
     struct slot *slot = &r->slots[place(r, what->kind, what->id)];
     r->used += !slot->what.kind;
-    if (!slot->what.kind || slot->what.not_before < what->not_before)
-        slot->what = *what;
+    merge(slot, &(struct slot){.what = *what});
     pthread_rwlock_unlock(&r->lock);
 }
 
 bool revocations_hit(struct revocations *r, const struct token_claims *claims)
 {
     pthread_rwlock_rdlock(&r->lock);
-    const struct revocation *user = &r->slots[place(r, REVOKE_USER, claims->user_id)].what;
-    const struct revocation *session = &r->slots[place(r, REVOKE_SESSION, claims->session)].what;
-    bool hit = claims->issued_us <= r->floor_us || session->kind ||
-               (user->kind && claims->issued_us <= user->not_before &&
-                !uuid_equal(user->spared, claims->session));
+    const struct slot *user = &r->slots[place(r, REVOKE_USER, claims->user_id)];
+    const struct slot *session = &r->slots[place(r, REVOKE_SESSION, claims->session)];
+    bool hit = claims->issued_us <= r->floor_us || session->what.kind ||
+               claims->issued_us <= bound_of(user, claims->session);
     pthread_rwlock_unlock(&r->lock);
     return hit;
 }

@@ -175,6 +175,15 @@ def roles_and_status(foldlog):
     grant = foldlog.done(refresh(foldlog, grant["refresh_token"]))
     equal("the next one has the new", with_token(foldlog, grant["access_token"], "POST", "/v1/products",
                                                 product).status, 201)
+    stale = log_in(foldlog, mill.email, mill.password)
+    foldlog.done(foldlog.put(f"/v1/users/{mill.id}/roles", {"roles": ["customer"]}))
+    fresh = foldlog.done(refresh(foldlog, stale["refresh_token"]))
+    foldlog.done(with_token(foldlog, fresh["access_token"], "PUT", f"/v1/users/{mill.id}/password",
+                            {"current_password": mill.password, "new_password": "spares this session"}))
+    mill.password = "spares this session"
+    equal("a session that a new password spares gets no old token back",
+          [status(foldlog, t["access_token"], mill) for t in (stale, fresh)], [401, 200])
+    grant = log_in(foldlog, mill.email, mill.password)
     foldlog.done(foldlog.put(f"/v1/users/{mill.id}/status", {"status": "disabled"}))
     equal("who is disabled is out at once", (status(foldlog, grant["access_token"], mill),
                                              refresh(foldlog, grant["refresh_token"]).status), (401, 400))

@@ -154,5 +154,8 @@ with System(sys.argv[1]) as foldlog:
     for role in ("nobody", "customer", "merchant", "admin"):
         for own in (False, True):  # their own last: that is erased
             asked += ask(shop, role, shop.people.get(role), own, routes)
+    for filter_by in (shop.other_customer.id, shop.people["merchant"].id):
+        answer = foldlog.call_as(foldlog.buyer, "GET", f"/v1/orders?customer_id={filter_by}")
+        equal("nobody lists somebody else's orders: 404", answer.status, 404)
     equal("the matrix is whole", asked, 8 * len(routes))
 finish()

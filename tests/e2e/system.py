@@ -259,8 +259,13 @@ class System:
     def __enter__(self):
         self.must("topics", "apply")
         self.must("migrate")
-        self.start()
-        self.enrol()
+        try:
+            self.start()
+            self.enrol()
+        except BaseException:  # what was not entered is not left
+            if self.process:
+                self.kill()
+            raise
         return self
 
     def enrol(self):
