@@ -5,7 +5,6 @@
 #include <assert.h>
 #include <stdio.h>
 
-#include "core/mutant.h"
 #include "runtime/row.h"
 #include "runtime/store.h"
 #include "tests/sim/broker.h"
@@ -60,10 +59,12 @@ struct database {
     struct committed *commits; /* the newest first */
 };
 
+enum change_kind { CHANGE_INSERT, CHANGE_UPDATE, CHANGE_REMOVE };
+
 struct change {
     struct change *next;
     struct model *model;
-    enum { CHANGE_INSERT, CHANGE_UPDATE, CHANGE_REMOVE } kind;
+    enum change_kind kind;
     struct store_table *table;
     const void *row;
 };
@@ -467,7 +468,8 @@ struct err store_unit_begin(struct store *s, const struct store_fence *fence)
     return OK;
 }
 
-static void add_changes(struct store_table *table, const void *const *rows, size_t count, int kind)
+static void add_changes(struct store_table *table, const void *const *rows, size_t count,
+                        enum change_kind kind)
 {
     struct unit *u = table->store->unit;
     for (size_t i = 0; i < count; i++) {

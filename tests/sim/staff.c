@@ -108,7 +108,9 @@ static void pay(struct proc *p)
         .log = log_of(p),
         .effect = &payment_effect,
         .url = "bank",
-        .limits = {.calls_max = 8, .call_ms = CALL_MS, .deadline_ms = CALLS_DEADLINE_MS},
+        .limits = {.calls_max = 8,
+                   .call_ms = CALL_MS,
+                   .deadline_ms = world.swarm.calls_deadline_ms},
         .stop = &p->stop,
     };
     note_end(effect_worker_run(&options));

@@ -29,6 +29,7 @@ struct swarm {
     bool retention;
     unsigned renew_decisions; /* of an owner's epoch */
     int position_ms;          /* between positions written */
+    int calls_deadline_ms;    /* of all calls of one operation */
     bool calm;                /* nothing goes wrong at all */
     unsigned projections;     /* bit per service whose read models are kept */
 };
