@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-enum { SIM_SERVICES = 5 };
+enum { SIM_SERVICES = 8 /* at most */ };
 
 struct swarm {
     /* per million calls */
