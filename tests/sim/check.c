@@ -70,6 +70,43 @@ void check_retain(void)
     }
 }
 
+void check_lose(void)
+{
+    tapes_advance(fold);
+    struct tape *t = tape_at(chance_under(tapes_count()));
+    struct part *part = &t->commands->parts[t->partition];
+    if (t->commands_next >= part->end)
+        return;
+    SOMETIMES(truncations);
+    note("%s[%d] loses its commands below %lld", t->commands->name, t->partition,
+         (long long)part->end);
+    part->first = part->end;
+    t->lossy = true;
+}
+
+void check_told_of_halt(const char *topic, int partition)
+{
+    for (size_t i = 0; i < tapes_count(); i++)
+        if (strcmp(tape_at(i)->log->name, topic) == 0 && tape_at(i)->partition == partition) {
+            tape_at(i)->told = true;
+            if (!tape_at(i)->lossy)
+                violate("LOSS %s[%d] halts though it has lost nothing", topic, partition);
+        }
+}
+
+void check_after_loss(void)
+{
+    tapes_advance(fold);
+    for (size_t i = 0; i < tapes_count(); i++) {
+        const struct tape *t = tape_at(i);
+        bool gap = t->commands_next < t->commands->parts[t->partition].first;
+        if (t->lossy && gap && !t->told)
+            violate("LOSS %s[%d] has lost commands, and nobody says so", t->commands->name,
+                    t->partition);
+    }
+    check_history();
+}
+
 void check_all(void)
 {
     tapes_advance(fold);

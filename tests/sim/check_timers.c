@@ -31,6 +31,11 @@ void check_took_office(const char *topic, int partition, int64_t epoch)
     *map_at(&offices, key_of(topic, (struct text){NULL, 0}, partition, epoch)) = &offices;
 }
 
+bool check_is_office(const char *topic, int partition, int64_t epoch)
+{
+    return map_get(&offices, key_of(topic, (struct text){NULL, 0}, partition, epoch)) != NULL;
+}
+
 /* When whoever decided in this epoch took over; renewals go on from the epoch before. */
 static int64_t took_office_at(const struct tape *t, int64_t epoch)
 {

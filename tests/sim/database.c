@@ -524,10 +524,8 @@ static struct err judge(const struct unit *u)
     }
     for (size_t i = 0; i < u->advances_count; i++) {
         const struct model_position *p = advanced(db, &u->advances[i]);
-        if (!p || p->next_offset != u->advances[i].from) {
-            SOMETIMES(store_fence_position);
+        if (!p || p->next_offset != u->advances[i].from)
             return FAIL(ERR_DEPOSED, "another position");
-        }
     }
     return OK;
 }

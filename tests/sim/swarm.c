@@ -49,6 +49,7 @@ void swarm_draw(struct swarm *s, int commands)
         .position_ms = 200 + (int)chance_under(20000),
         .renew_decisions = 5 + (unsigned)chance_under(chance_one_in(2) ? 40 : 4000),
     };
+    s->lossy = chance_one_in(40);
     if (chance_one_in(16))
         *s = (struct swarm){.calm = true,
                             .workers = 1,

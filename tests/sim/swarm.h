@@ -30,6 +30,7 @@ struct swarm {
     unsigned renew_decisions; /* of an owner's epoch */
     int position_ms;          /* between positions written */
     int calls_deadline_ms;    /* of all calls of one operation */
+    bool lossy;               /* commands are lost that nobody has decided: must be told, loudly */
     bool calm;                /* nothing goes wrong at all */
     unsigned projections;     /* bit per service whose read models are kept */
 };
