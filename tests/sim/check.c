@@ -107,14 +107,22 @@ void check_after_loss(void)
     check_history();
 }
 
+static void count_takeovers(const struct tape *t)
+{
+    for (int64_t at = 0; at + 1 < t->read; at++) {
+        if (t->records[at].kind != TAPE_TAKEOVER)
+            continue;
+        bool used = t->records[at + 1].kind == TAPE_VALID;
+        counters.takeover_unused += !used;
+        counters.renewals += used && !check_is_office(t->log->name, t->partition, at);
+    }
+}
+
 void check_all(void)
 {
     tapes_advance(fold);
     for (size_t i = 0; i < tapes_count(); i++)
-        for (int64_t at = 0; at < tape_at(i)->read; at++)
-            if (tape_at(i)->records[at].kind == TAPE_TAKEOVER && at + 1 < tape_at(i)->read &&
-                tape_at(i)->records[at + 1].kind == TAPE_TAKEOVER)
-                SOMETIMES(takeover_unused);
+        count_takeovers(tape_at(i));
     check_log_end();
     check_timers_end();
     check_trade();
