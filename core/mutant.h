@@ -14,7 +14,7 @@
     /* owners */                                                                                \
     X(replay_to_stale_end) X(owner_does_not_watch) X(failed_append_ignored)                     \
     X(own_renewal_deposes) X(epoch_never_renewed) X(renewal_keeps_counting)                     \
-    X(commands_next_not_carried) X(resume_from_end_of_commands)                                 \
+    X(commands_next_not_carried) X(resume_from_end_of_commands) X(lost_commands_skipped)                                 \
     X(decided_twice_after_takeover) X(rest_of_decision_skipped) X(sources_not_remembered)       \
     X(positions_at_raw_end) X(no_rewind_after_takeover) X(no_rewind_after_rebalance)            \
     X(timers_do_not_wait) X(timers_forgotten_at_takeover) X(stale_timer_fires)                  \

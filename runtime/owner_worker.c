@@ -317,6 +317,10 @@ static size_t decide_commands(struct worker *w, struct shard *s)
                             s->owner.commands_next, &w->batch, records, OWNER_BATCH, &n);
     if (may_wait(e))
         return 0;
+    if (MUTANT(lost_commands_skipped) && e.code == ERR_LOST) {
+        s->owner.commands_next++;
+        return 1;
+    }
     for (i = 0; e.code == ERR_OK && i < n && s->owner.state == OWNER_ACTIVE; i++)
         e = records[i].offset == s->owner.commands_next
                 ? shard_command_record(s, &records[i], unit(w))

@@ -70,14 +70,59 @@ void check_retain(void)
     }
 }
 
+void check_lose(void)
+{
+    tapes_advance(fold);
+    struct tape *t = tape_at(chance_under(tapes_count()));
+    struct part *part = &t->commands->parts[t->partition];
+    if (t->commands_next >= part->end)
+        return;
+    SOMETIMES(truncations);
+    note("%s[%d] loses its commands below %lld", t->commands->name, t->partition,
+         (long long)part->end);
+    part->first = part->end;
+    t->lossy = true;
+}
+
+void check_told_of_halt(const char *topic, int partition)
+{
+    for (size_t i = 0; i < tapes_count(); i++)
+        if (strcmp(tape_at(i)->log->name, topic) == 0 && tape_at(i)->partition == partition) {
+            tape_at(i)->told = true;
+            if (!tape_at(i)->lossy)
+                violate("LOSS %s[%d] halts though it has lost nothing", topic, partition);
+        }
+}
+
+void check_after_loss(void)
+{
+    tapes_advance(fold);
+    for (size_t i = 0; i < tapes_count(); i++) {
+        const struct tape *t = tape_at(i);
+        bool gap = t->commands_next < t->commands->parts[t->partition].first;
+        if (t->lossy && gap && !t->told)
+            violate("LOSS %s[%d] has lost commands, and nobody says so", t->commands->name,
+                    t->partition);
+    }
+    check_history();
+}
+
+static void count_takeovers(const struct tape *t)
+{
+    for (int64_t at = 0; at + 1 < t->read; at++) {
+        if (t->records[at].kind != TAPE_TAKEOVER)
+            continue;
+        bool used = t->records[at + 1].kind == TAPE_VALID;
+        counters.takeover_unused += !used;
+        counters.renewals += used && !check_is_office(t->log->name, t->partition, at);
+    }
+}
+
 void check_all(void)
 {
     tapes_advance(fold);
     for (size_t i = 0; i < tapes_count(); i++)
-        for (int64_t at = 0; at < tape_at(i)->read; at++)
-            if (tape_at(i)->records[at].kind == TAPE_TAKEOVER && at + 1 < tape_at(i)->read &&
-                tape_at(i)->records[at + 1].kind == TAPE_TAKEOVER)
-                SOMETIMES(takeover_unused);
+        count_takeovers(tape_at(i));
     check_log_end();
     check_timers_end();
     check_trade();

@@ -10,9 +10,17 @@ void check_begin(void);
 bool check_is_settled(void);
 /* Retention: deletes commands that have been decided. */
 void check_retain(void);
+/* Retention far too short: commands that nobody has decided are gone. */
+void check_lose(void);
+/* An owner says that it cannot go on. */
+void check_told_of_halt(const char *topic, int partition);
 /* An owner says that it has taken over (it says nothing about a renewal). */
 void check_took_office(const char *topic, int partition, int64_t epoch);
+/* Has it said so of this TAKEOVER? */
+bool check_is_office(const char *topic, int partition, int64_t epoch);
 /* At the end of a seed. */
 void check_all(void);
+/* At the end of a seed that has lost commands: what can still be true. */
+void check_after_loss(void);
 
 #endif

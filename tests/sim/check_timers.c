@@ -31,12 +31,16 @@ void check_took_office(const char *topic, int partition, int64_t epoch)
     *map_at(&offices, key_of(topic, (struct text){NULL, 0}, partition, epoch)) = &offices;
 }
 
+bool check_is_office(const char *topic, int partition, int64_t epoch)
+{
+    return map_get(&offices, key_of(topic, (struct text){NULL, 0}, partition, epoch)) != NULL;
+}
+
 /* When whoever decided in this epoch took over; renewals go on from the epoch before. */
 static int64_t took_office_at(const struct tape *t, int64_t epoch)
 {
-    while (epoch > 0 &&
-           !(t->records[epoch].kind == TAPE_TAKEOVER &&
-             map_get(&offices, key_of(t->log->name, (struct text){NULL, 0}, t->partition, epoch))))
+    while (epoch > 0 && !(t->records[epoch].kind == TAPE_TAKEOVER &&
+                          check_is_office(t->log->name, t->partition, epoch)))
         epoch--;
     return t->log->parts[t->partition].landed[epoch];
 }

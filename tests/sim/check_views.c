@@ -11,7 +11,7 @@
 #include "tests/sim/database.h"
 #include "tests/sim/staff.h"
 
-enum { PROJECTIONS_MAX = 16 };
+enum { PROJECTIONS_MAX = 64 };
 
 static bool is_current(const struct projection *projection)
 {

@@ -91,17 +91,21 @@ static void count(const char *fact)
         SOMETIMES(payment_unknown);
 }
 
-/* Nothing here may make a partition or a read model stop for good. */
+/* Nothing here may make a partition or a read model stop for good, unless commands were lost. */
 static void check_halt(const char *fact, const char *details)
 {
+    if (world.swarm.lossy && strcmp(fact, "partition_halted") == 0) {
+        SOMETIMES(halted);
+        return;
+    }
     if (strcmp(fact, "partition_halted") == 0 || strcmp(fact, "effect_halted") == 0 ||
         strcmp(fact, "projection_halted") == 0 || strcmp(fact, "event_breaks_its_schema") == 0) {
-        SOMETIMES(halted);
         violate("%s %s:%s", fact, world.current ? world.current->name : "-", details);
     }
 }
 
-static void note_takeover(va_list args)
+/* Who took over or halted which partition. */
+static void note_owner(const char *fact, va_list args)
 {
     const char *topic = "", *partition = "0", *epoch = "0";
     for (const char *name; (name = va_arg(args, const char *)) != NULL;) {
@@ -113,7 +117,10 @@ static void note_takeover(va_list args)
         else if (strcmp(name, "epoch") == 0)
             epoch = value;
     }
-    check_took_office(topic, atoi(partition), atoll(epoch));
+    if (strcmp(fact, "took_over") == 0)
+        check_took_office(topic, atoi(partition), atoll(epoch));
+    else
+        check_told_of_halt(topic, atoi(partition));
 }
 
 void report(enum report_level level, const char *fact, ...)
@@ -122,9 +129,9 @@ void report(enum report_level level, const char *fact, ...)
     size_t used = 0;
     va_list args;
     count(fact);
-    if (strcmp(fact, "took_over") == 0) {
+    if (strcmp(fact, "took_over") == 0 || strcmp(fact, "partition_halted") == 0) {
         va_start(args, fact);
-        note_takeover(args);
+        note_owner(fact, args);
         va_end(args);
     }
     if (level == REPORT_INFO && !world.verbose)

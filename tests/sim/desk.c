@@ -206,7 +206,7 @@ const struct request *desk_ask(struct desk *d, const struct order_of_work *work)
         if (r->answer != ANSWER_UNKNOWN || world.violation[0])
             return r;
         SOMETIMES(requests_unknown);
-        if (chance_one_in(30))
+        if (chance_one_in(30) || world.swarm.lossy)
             return r;
         SOMETIMES(requests_retried);
         world_sleep((int64_t)chance_under(2 * SECOND));

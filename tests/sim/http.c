@@ -88,7 +88,8 @@ static void fail_later(struct call *c, enum http_trouble trouble, int64_t us)
     world_after(us, on_answer, c, 0, 0);
 }
 
-/* Late is at most as late as the caller allows for before it asks whether anything happened. */
+/* Late is at most as late as the caller allows for before it believes that nothing happened: two
+ * time-outs after its own. */
 static void go_wrong(struct call *c)
 {
     switch (chance_under(7)) {
@@ -108,7 +109,7 @@ static void go_wrong(struct call *c)
         break;
     case 3:
         SOMETIMES(provider_late);
-        world_after((int64_t)chance_under((uint64_t)c->timeout_us * 2), on_arrival, c, 0, 0);
+        world_after((int64_t)chance_under((uint64_t)c->timeout_us * 3), on_arrival, c, 0, 0);
         fail_later(c, HTTP_NO_ANSWER, c->timeout_us);
         break;
     case 4:

@@ -18,7 +18,8 @@ void limit_answer(const struct request *r)
     int64_t took = (r->answered == INT64_MAX ? world.now : r->answered) - r->invoked;
     if (took > 5 * SECOND)
         SOMETIMES(answers_over_5s);
-    if (healed_at == INT64_MAX || r->invoked < healed_at + (int64_t)HEAL_GRACE_MS * MS)
+    if (healed_at == INT64_MAX || world.swarm.lossy ||
+        r->invoked < healed_at + (int64_t)HEAL_GRACE_MS * MS)
         return;
     if (r->answer == ANSWER_UNKNOWN || took > HEAL_ANSWER_MS * MS)
         violate("LIVENESS a request to %s[%d] made %.1f s after healing took %.3f s", r->service,

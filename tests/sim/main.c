@@ -17,7 +17,7 @@ static const char usage[] =
     "  --seeds N     so many runs, from --first S (1) on\n"
     "  --commands M  of all clients together (40)\n"
     "  --twice       each run twice: their traces must be equal\n"
-    "  --counters    how often rare paths were taken\n"
+    "  --counters    how often rare paths were taken; fails when one of them never was\n"
     "  --keep-going  does not stop at the first violation\n"
     "  --mutant X    with one planted bug; --mutants: with each, until it is caught\n";
 
@@ -35,11 +35,16 @@ static double seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static void print_counters(void)
+/* Returns whether all of them have been reached. */
+static bool print_counters(void)
 {
-#define X(name) printf("  %-28s %ld\n", #name, counters.name);
+    bool all = true;
+#define X(name)                                                                                 \
+    printf("  %-28s %ld%s\n", #name, counters.name, counters.name ? "" : "  <- never reached"); \
+    all = all && counters.name > 0;
     COUNTERS(X)
 #undef X
+    return all;
 }
 
 /* ---- seeds ---------------------------------------------------------------------------------- */
@@ -76,12 +81,11 @@ static int run_all(const struct options *o)
         }
         same = !o->twice || run_again(seed, o);
     }
-    if (o->counters)
-        print_counters();
+    bool reached = !o->counters || print_counters();
     double took = seconds() - began;
     fprintf(stderr, "%.1f s, %.1f seeds/s\n", took, (double)ran / took);
     printf("sim: %llu seeds, %llu violations\n", (unsigned long long)ran, (unsigned long long)bad);
-    return bad || !same ? 1 : 0;
+    return bad || !same || !reached ? 1 : 0;
 }
 
 /* ---- mutants -------------------------------------------------------------------------------- */

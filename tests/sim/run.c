@@ -33,6 +33,8 @@ static void on_mischief(void *context, uint64_t unused, uint64_t unused2)
         database_fail_over();
     if (world.swarm.retention && chance_one_in(4))
         check_retain();
+    if (world.swarm.lossy && chance_one_in(8))
+        check_lose();
     world_after(MISCHIEF_MS * MS, on_mischief, NULL, 0, 0);
 }
 
@@ -64,10 +66,12 @@ void run_seed(uint64_t seed, int commands)
     world.faults = false;
     bank_heal();
     limits_heal();
-    int64_t deadline = world.now + (int64_t)HEAL_DEADLINE_MS * MS;
+    int64_t deadline = world.now + (int64_t)(world.swarm.lossy ? 60000 : HEAL_DEADLINE_MS) * MS;
     world_run(deadline, settled);
     world.current = NULL;
-    if (!world.violation[0])
+    if (!world.violation[0] && world.swarm.lossy)
+        check_after_loss();
+    else if (!world.violation[0])
         check_all();
     world_end();
 }

@@ -257,7 +257,8 @@ static void retry(struct desk *desk, struct text order)
                                        .actor = ADMIN,
                                        .expected_version = VERSION_ANY};
     SOMETIMES(operator_retries);
-    while (desk_ask(desk, &work)->answer == ANSWER_UNKNOWN && !world.violation[0])
+    while (desk_ask(desk, &work)->answer == ANSWER_UNKNOWN && !world.violation[0] &&
+           !world.swarm.lossy)
         world_sleep(SECOND);
 }
 

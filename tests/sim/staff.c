@@ -1,6 +1,7 @@
 /* Workers and their options. */
 #include "tests/sim/staff.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "app/house.h"
@@ -12,7 +13,7 @@
 #include "tests/sim/broker.h"
 #include "tests/sim/database.h"
 
-enum { PROJECTIONS_MAX = 16 };
+enum { PROJECTIONS_MAX = 64 };
 
 static const struct projection *kept[PROJECTIONS_MAX];
 static size_t kept_count;
@@ -35,6 +36,7 @@ void staff_prepare(void)
 {
     static const char *const suffixes[] = {"commands", "log", "deadletters"};
     char name[TOPIC_LEN_MAX];
+    assert(house_services.count <= SIM_SERVICES && projections_count <= PROJECTIONS_MAX);
     for (size_t i = 0; i < house_services.count; i++)
         for (size_t k = 0; k < COUNT(suffixes); k++) {
             snprintf(name, sizeof name, "%s.%s", house_services.at[i].name, suffixes[k]);
@@ -108,7 +110,9 @@ static void pay(struct proc *p)
         .log = log_of(p),
         .effect = &payment_effect,
         .url = "bank",
-        .limits = {.calls_max = 8, .call_ms = CALL_MS, .deadline_ms = CALLS_DEADLINE_MS},
+        .limits = {.calls_max = 8,
+                   .call_ms = CALL_MS,
+                   .deadline_ms = world.swarm.calls_deadline_ms},
         .stop = &p->stop,
     };
     note_end(effect_worker_run(&options));

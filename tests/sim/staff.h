@@ -10,7 +10,6 @@ enum {
     STEP_US = 60 * SECOND,
     COMPENSATION_US = 15 * SECOND,
     CALL_MS = 400, /* to the provider */
-    CALLS_DEADLINE_MS = 12000,
 };
 
 /* Topics, positions, tables: what `foldlog topics apply` and `foldlog migrate` do. */

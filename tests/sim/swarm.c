@@ -45,9 +45,11 @@ void swarm_draw(struct swarm *s, int commands)
         .mean_provider = chance_one_in(2),
         .poison = chance_one_in(3),
         .retention = chance_one_in(3),
+        .calls_deadline_ms = chance_one_in(3) ? 1600 + (int)chance_under(1500) : 12000,
         .position_ms = 200 + (int)chance_under(20000),
         .renew_decisions = 5 + (unsigned)chance_under(chance_one_in(2) ? 40 : 4000),
     };
+    s->lossy = chance_one_in(40);
     if (chance_one_in(16))
         *s = (struct swarm){.calm = true,
                             .workers = 1,
@@ -55,6 +57,7 @@ void swarm_draw(struct swarm *s, int commands)
                             .commands = s->commands,
                             .skus = s->skus,
                             .renew_decisions = s->renew_decisions,
+                            .calls_deadline_ms = s->calls_deadline_ms,
                             .position_ms = s->position_ms};
     for (int i = 0; i < SIM_SERVICES; i++)
         s->partitions[i] = 1 + (int)chance_under(3);

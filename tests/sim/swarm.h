@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-enum { SIM_SERVICES = 5 };
+enum { SIM_SERVICES = 8 /* at most */ };
 
 struct swarm {
     /* per million calls */
@@ -29,6 +29,8 @@ struct swarm {
     bool retention;
     unsigned renew_decisions; /* of an owner's epoch */
     int position_ms;          /* between positions written */
+    int calls_deadline_ms;    /* of all calls of one operation */
+    bool lossy;               /* commands are lost that nobody has decided: must be told, loudly */
     bool calm;                /* nothing goes wrong at all */
     unsigned projections;     /* bit per service whose read models are kept */
 };

@@ -23,6 +23,7 @@ struct tape { /* one partition of one service's log */
     uint64_t next_number;
     int64_t after_valid;   /* offset after the last valid decision */
     int64_t commands_next; /* as it says */
+    bool lossy, told;      /* commands were lost before they were decided; its owner has said so */
 };
 
 typedef void (*tape_fold)(struct tape *tape, int64_t offset, const struct decision *decision);
