@@ -78,6 +78,14 @@ static json_t *good_header(void)
     return json_pack("{s:s,s:s,s:s}", "alg", "ES256", "typ", "at+jwt", "kid", kid());
 }
 
+/* As text, to be freed; takes the value over. */
+static char *dumped(json_t *value)
+{
+    char *text = json_dumps(value, JSON_COMPACT);
+    json_decref(value);
+    return text;
+}
+
 static struct text base64_of(const char *json)
 {
     return seal_base64(json, strlen(json), &arena);
@@ -103,12 +111,10 @@ static struct text forge(const char *header, const char *payload, json_t *key)
 
 static struct text forge_json(json_t *header, json_t *payload, json_t *key)
 {
-    char *h = json_dumps(header, JSON_COMPACT), *p = json_dumps(payload, JSON_COMPACT);
+    char *h = dumped(header), *p = dumped(payload);
     struct text token = forge(h, p, key);
     free(h);
     free(p);
-    json_decref(header);
-    json_decref(payload);
     return token;
 }
 
@@ -243,8 +249,8 @@ END_TEST
 START_TEST(payloads_that_are_no_claims)
 {
     begin();
-    char *header = json_dumps(good_header(), JSON_COMPACT);
-    char *good = json_dumps(good_payload(), JSON_COMPACT), twice[1024], trailing[1024], nul[1024];
+    char *header = dumped(good_header());
+    char *good = dumped(good_payload()), twice[1024], trailing[1024], nul[1024];
     snprintf(nul, sizeof nul, "{\"x\":\"\\u0000\",%s", good + 1);
     snprintf(twice, sizeof twice, "{\"roles\":7,%s", good + 1);
     snprintf(trailing, sizeof trailing, "%s{}", good);
@@ -264,7 +270,7 @@ START_TEST(headers_that_ask_for_something_else)
 {
     char header[2048];
     begin();
-    char *payload = json_dumps(good_payload(), JSON_COMPACT);
+    char *payload = dumped(good_payload());
     json_t *public = json_deep_copy(strangers);
     ck_assert(jose_jwk_pub(NULL, public));
     char *embedded = json_dumps(public, JSON_COMPACT);
@@ -309,7 +315,7 @@ START_TEST(headers_that_lack_or_bend_something)
     };
     char header[512];
     begin();
-    char *payload = json_dumps(good_payload(), JSON_COMPACT);
+    char *payload = dumped(good_payload());
     for (size_t i = 0; i < COUNT(shapes); i++) {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
