@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "app/house.h"
+#include "app/instance.h"
 #include "app/settings.h"
 #include "runtime/dispatch.h"
 #include "runtime/store.h"
@@ -25,9 +26,7 @@ struct err people_open(struct people *p, const char *instance)
         return FAIL(ERR_NOMEM, "people");
     TRY(seal_init());
     TRY(secrets_read(&p->secrets));
-    TRY(log_open(
-        &(struct log_options){.brokers = setting_text(SETTING_KAFKA), .instance = instance},
-        &p->log));
+    TRY(instance_log(instance, &p->log));
     TRY(vault_create(&p->secrets.master_key, &p->vault));
     TRY(vault_link_open(p->vault, setting_text(SETTING_PG), &p->link));
     TRY(open_database("user", &p->users));

@@ -320,7 +320,8 @@ static struct err open_kafka(const sigset_t *signals)
 /* HTTP first: a port that is taken ends the start before anything is owned. */
 static struct err start(const sigset_t *signals)
 {
-    TRY(secrets_read(&secrets));
+    if (secrets_needed())
+        TRY(secrets_read(&secrets));
     TRY(open_kafka(signals));
     choose_services();
     choose_parts();

@@ -42,3 +42,10 @@ struct err secrets_read(struct secrets *ret_secrets)
     ret_secrets->email_secret = email_secret;
     return OK;
 }
+
+bool secrets_needed(void)
+{
+    bool keeper =
+        setting_has(SETTING_ROLES, "projections") && setting_has(SETTING_SERVICES, "user");
+    return setting_has(SETTING_ROLES, "gateway") || setting_has(SETTING_ROLES, "api") || keeper;
+}

@@ -2,6 +2,8 @@
 #ifndef APP_SECRETS_H
 #define APP_SECRETS_H
 
+#include <stdbool.h>
+
 #include "runtime/seal.h"
 
 struct secrets {
@@ -13,5 +15,8 @@ struct secrets {
 /* ERR_CONFIG: one is missing or too short. With --insecure-dev, on loopback only, those that are
  * missing are well known. */
 NODISCARD struct err secrets_read(struct secrets *ret_secrets);
+/* Does this process need any? Who answers HTTP, and who keeps the vault in step with users; other
+ * workers do not: what they copy is sealed, and stays so. */
+bool secrets_needed(void);
 
 #endif

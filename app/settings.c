@@ -258,7 +258,9 @@ void settings_show(bool json)
              values[s].source);
     for (size_t i = 0; i < kafka.count; i++) {
         char name[KAFKA_NAME_MAX + 8];
-        bool secret = strstr(kafka.names[i], "password") || strstr(kafka.names[i], "secret");
+        bool secret = strstr(kafka.names[i], "password") || strstr(kafka.names[i], "secret") ||
+                      strstr(kafka.names[i], ".pem") ||
+                      strstr(kafka.names[i], "oauthbearer.config");
         snprintf(name, sizeof name, "kafka.%s", kafka.names[i]);
         show(json, false, name, secret ? hidden : kafka.values[i], kafka.sources[i]);
     }

@@ -16,7 +16,7 @@
 #include "runtime/personal.h"
 #include "schemas/user.h"
 
-enum { PASSWORD_BYTES = 18, FIELD_MAX = 256, READY_MS = 10000, POLL_MS = 50 };
+enum { PASSWORD_BYTES = 18, FIELD_MAX = 256 };
 
 static const char admin_email[] = "admin@foldlog.example";
 
@@ -46,9 +46,11 @@ static bool take(char out[FIELD_MAX], const json_t *file, const char *name)
 }
 
 /* Reads the file, or makes it. */
-static struct err read_file(const char *path, struct people *people, struct admin *ret_admin)
+static struct err read_file(const char *path, struct people *people, struct admin *ret_admin,
+                            bool *ret_new)
 {
-    if (access(path, F_OK) != 0)
+    *ret_new = access(path, F_OK) != 0;
+    if (*ret_new)
         return write_file(path, people, ret_admin);
     json_t *file = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
     bool good =
@@ -97,31 +99,6 @@ static struct err enrol(struct people *p, const struct admin *admin, struct uuid
     return refused(&decision, p);
 }
 
-static struct err give_roles(struct people *p, const struct person *person)
-{
-    struct decision decision = {0};
-    struct user_command command = {
-        .tag = USER_COMMAND_CHANGE_ROLES_V1,
-        .as.change_roles_v1 = {.user_id = person->user_id,
-                               .roles = {.at = every_role, .count = COUNT(every_role)}}};
-    if ((person->roles & ROLES_OF_USERS) == ROLES_OF_USERS)
-        return OK;
-    TRY(people_command(p, person->user_key, random_uuid(), &command, &decision));
-    return refused(&decision, p);
-}
-
-static bool has_password(struct people *p, const struct person *person, const struct admin *admin)
-{
-    struct seal_key key;
-    struct text hash = {NULL, 0};
-    if (vault_key(p->link, person->user_id, false, &key).code != ERR_OK)
-        return false;
-    (void)seal_open(&key, person->user_id, personal_purpose(PURPOSE_PASSWORD_HASH),
-                    person->password_hash, &p->arena, &hash);
-    seal_wipe(&key, sizeof key);
-    return password_is(hash, text_of(admin->password));
-}
-
 static struct err give_password(struct people *p, const struct person *person,
                                 const struct admin *admin)
 {
@@ -130,8 +107,6 @@ static struct err give_password(struct people *p, const struct person *person,
                                    .as.change_password_v1 = {.user_id = person->user_id,
                                                              .seen_password = person->passwords,
                                                              .proved = true}};
-    if (has_password(p, person, admin))
-        return OK;
     struct text hash = password_hash(text_of(admin->password), &p->arena);
     if (!hash.at)
         return FAIL(ERR_NOMEM, "password");
@@ -141,49 +116,39 @@ static struct err give_password(struct people *p, const struct person *person,
     return refused(&decision, p);
 }
 
-/* The read model follows by a moment. */
-static struct err await_row(struct people *p, struct uuid user_key, struct person *ret_person)
-{
-    int64_t until = clock_monotonic_ms() + READY_MS;
-    for (;;) {
-        struct err e = people_by_key(p, user_key, ret_person);
-        if (e.code == ERR_OK || clock_monotonic_ms() > until)
-            return e;
-        nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000}, NULL);
-    }
-}
-
-static struct err ensure(struct people *p, const struct admin *admin, bool *ret_made)
+/* Nobody else's account is touched, and nothing of what people have decided since is undone: only a
+ * file that was lost gives the administrator a new password. */
+static struct err ensure(struct people *p, const struct admin *admin, bool new_file, bool *ret_made)
 {
     struct person person;
     struct uuid key = personal_user_key(text_of(p->secrets.email_secret), text_of(admin->email));
     struct err e = people_by_key(p, key, &person);
     *ret_made = false;
     if (e.code == ERR_NOT_FOUND) {
-        e = enrol(p, admin, key);
-        *ret_made = e.code == ERR_OK;
-        if (e.code != ERR_OK && e.code != ERR_CONFLICT)
-            return e;
-        e = await_row(p, key, &person);
+        TRY(enrol(p, admin, key));
+        *ret_made = true;
+        return OK;
     }
     TRY(e);
-    TRY(give_roles(p, &person));
-    return give_password(p, &person, admin);
+    if (!(person.roles & ROLE_ADMIN))
+        return FAIL(ERR_CONFLICT, "somebody who is no administrator has this address: put another "
+                                  "one into the file");
+    return new_file ? give_password(p, &person, admin) : OK;
 }
 
 int verb_admin(int argc, char **argv, const struct verb_options *options)
 {
     struct people people;
     struct admin admin;
-    bool made = false;
+    bool made = false, new_file = false;
     (void)argv;
     if (argc != 0)
         return verb_usage("admin [--admin-file=FILE]");
     struct err e = people_open(&people, "admin");
     if (e.code == ERR_OK)
-        e = read_file(setting_text(SETTING_ADMIN_FILE), &people, &admin);
+        e = read_file(setting_text(SETTING_ADMIN_FILE), &people, &admin, &new_file);
     if (e.code == ERR_OK)
-        e = ensure(&people, &admin, &made);
+        e = ensure(&people, &admin, new_file, &made);
     if (e.code == ERR_OK && options->json)
         printf("{\"file\":\"%s\",\"made\":%s}\n", setting_text(SETTING_ADMIN_FILE),
                made ? "true" : "false");

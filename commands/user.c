@@ -74,7 +74,8 @@ static void change_password(const struct user *user, const struct context *conte
 {
     if (!by_self(user, context, command->user_id, draft))
         return;
-    if (!command->proved && !may_everything(context)) {
+    bool own = uuid_equal(context->actor.id, command->user_id);
+    if (!command->proved && (own || !may_everything(context))) {
         draft_refuse(draft, PROBLEM_FORBIDDEN, "The current password is not right.");
         return;
     }

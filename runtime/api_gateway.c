@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "runtime/clock.h"
 #include "runtime/principal.h"
@@ -68,20 +69,32 @@ static bool write_url(const struct api_call *call, const char *peer, char url[UR
     return used + 8 < URL_BYTES;
 }
 
-static void add_fields(const struct api_call *call, struct relay_request *request,
+static bool is_passed_on(struct text name)
+{
+    for (size_t i = 0; i < COUNT(passed_on); i++)
+        if (name.len == strlen(passed_on[i]) && strncasecmp(name.at, passed_on[i], name.len) == 0)
+            return true;
+    return false;
+}
+
+static bool add_field(struct relay_request *request, struct text name, struct text value)
+{
+    if (request->fields_count == RELAY_FIELDS_MAX)
+        return false;
+    request->fields[request->fields_count++] = (struct relay_field){name, value};
+    return true;
+}
+
+/* Also those that stand there several times, such as Prefer. False: too many. */
+static bool add_fields(const struct api_call *call, struct relay_request *request,
                        const char *principal)
 {
-    for (size_t i = 0; i < COUNT(passed_on); i++) {
-        struct text value = http_header(call->http, passed_on[i]);
-        if (value.at)
-            request->fields[request->fields_count++] =
-                (struct relay_field){text_of(passed_on[i]), value};
-    }
-    request->fields[request->fields_count++] =
-        (struct relay_field){TEXT("traceparent"), text_of(call->traceparent)};
-    request->fields[request->fields_count++] =
-        (struct relay_field){TEXT(PRINCIPAL_FIELD), text_of(principal)};
-    assert(request->fields_count <= RELAY_FIELDS_MAX);
+    bool fits = add_field(request, TEXT("traceparent"), text_of(call->traceparent)) &&
+                add_field(request, TEXT(PRINCIPAL_FIELD), text_of(principal));
+    for (size_t i = 0; i < call->http->headers_count && fits; i++)
+        if (is_passed_on(call->http->headers[i].name))
+            fits = add_field(request, call->http->headers[i].name, call->http->headers[i].value);
+    return fits;
 }
 
 static const char *method_of(struct text method)
@@ -109,12 +122,13 @@ void gateway_forward(struct api_call *call, const char *peer)
     const struct asker asker = {call->actor, call->actor_key, call->session};
     principal_sign(api->options.secret, &asker, text_of(request.method), call->http->path,
                    clock_now_us() / 1000000, principal);
-    add_fields(call, &request, principal);
-    struct err e = relay_send(api->relay, &request);
+    struct err e = add_fields(call, &request, principal)
+                       ? relay_send(api->relay, &request)
+                       : FAIL(ERR_REFUSED, "too many header fields");
     if (e.code != ERR_OK)
         answer_problem(call, e.code == ERR_FULL ? PROBLEM_OVERLOADED : PROBLEM_MALFORMED,
                        e.code == ERR_FULL ? "Too many requests are handed on."
-                                          : "A header field is too long.");
+                                          : "The header fields are too long or too many.");
 }
 
 const char *gateway_peer(const struct api *api, const char *service)

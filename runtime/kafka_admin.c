@@ -14,7 +14,8 @@ enum { ADMIN_TIMEOUT_MS = 30000, ADMIN_TOPICS_MAX = 64 };
 
 struct topic_plan {
     char name[TOPIC_LEN_MAX];
-    bool forever; /* a log or a public contract: never deleted, never compacted */
+    bool forever;   /* a log or a public contract: never deleted, never compacted */
+    int partitions; /* of the platform's topics one: they are small, and the same for everybody */
     const char *retention_ms;
 };
 
@@ -39,13 +40,14 @@ static void plan(struct admin *a)
         for (size_t k = 0; k < COUNT(kinds) && a->count < ADMIN_TOPICS_MAX; k++) {
             struct topic_plan *p = &a->plans[a->count++];
             p->forever = kinds[k].forever;
+            p->partitions = a->options->partitions;
             p->retention_ms = p->forever ? "-1" : RETENTION_COMMANDS_MS;
             snprintf(p->name, sizeof p->name, "%s.%s", a->options->services->at[i].name,
                      kinds[k].suffix);
         }
     assert(a->count < ADMIN_TOPICS_MAX);
-    a->plans[a->count++] =
-        (struct topic_plan){.name = REVOCATIONS_TOPIC, .retention_ms = RETENTION_REVOCATIONS_MS};
+    a->plans[a->count++] = (struct topic_plan){
+        .name = REVOCATIONS_TOPIC, .partitions = 1, .retention_ms = RETENTION_REVOCATIONS_MS};
 }
 
 static struct err open_client(struct admin *a)
@@ -77,8 +79,8 @@ static struct err begin(struct admin *a)
 static rd_kafka_NewTopic_t *new_topic(const struct admin *a, const struct topic_plan *p)
 {
     char text[KAFKA_ERROR_LEN], isr[16];
-    rd_kafka_NewTopic_t *t = rd_kafka_NewTopic_new(p->name, a->options->partitions,
-                                                   a->options->replication, text, sizeof text);
+    rd_kafka_NewTopic_t *t =
+        rd_kafka_NewTopic_new(p->name, p->partitions, a->options->replication, text, sizeof text);
     if (!t)
         return NULL;
     snprintf(isr, sizeof isr, "%d", a->options->replication > 1 ? a->options->replication - 1 : 1);
@@ -146,12 +148,13 @@ static void fault(struct admin *a, const char *topic, const char *what)
     a->tell(a->context, topic, what);
 }
 
-static void check_layout(struct admin *a, const struct rd_kafka_metadata_topic *t)
+static void check_layout(struct admin *a, const struct topic_plan *plan,
+                         const struct rd_kafka_metadata_topic *t)
 {
     char what[160];
-    if (t->partition_cnt != a->options->partitions) {
+    if (t->partition_cnt != plan->partitions) {
         snprintf(what, sizeof what, "has %d partitions, not %d: a partition count may never change",
-                 t->partition_cnt, a->options->partitions);
+                 t->partition_cnt, plan->partitions);
         fault(a, t->topic, what);
     }
     for (int p = 0; p < t->partition_cnt && !a->options->dev; p++)
@@ -172,7 +175,7 @@ static void check_metadata(struct admin *a, const struct rd_kafka_metadata *m)
             if (strcmp(m->topics[k].topic, a->plans[i].name) == 0 && !m->topics[k].err)
                 found = &m->topics[k];
         if (found)
-            check_layout(a, found);
+            check_layout(a, &a->plans[i], found);
         else
             fault(a, a->plans[i].name, "is missing: run `foldlog topics apply`");
     }

@@ -263,6 +263,19 @@ static void react_to_command(struct shard *s, const struct command *c, struct de
     s->service->saga->react(state->data, &with_id, draft);
 }
 
+static bool is_version(const struct command *c, const struct state *state)
+{
+    return c->expected_version == VERSION_ANY || MUTANT(if_match_ignored) ||
+           c->expected_version == (state ? state->version : 0);
+}
+
+/* Whoever may not see it must not learn its version either. */
+static bool is_hidden(enum problem problem)
+{
+    return problem == PROBLEM_NOT_FOUND || problem == PROBLEM_FORBIDDEN ||
+           problem == PROBLEM_UNDECODABLE;
+}
+
 static struct err decide(struct shard *s, const struct command *c, struct decision *d,
                          struct arena *arena)
 {
@@ -272,11 +285,7 @@ static struct err decide(struct shard *s, const struct command *c, struct decisi
     void *message = arena_alloc(arena, s->service->commands->size);
     draft_init(&draft, arena, s->service->events);
     assert(message);
-    if (c->expected_version != VERSION_ANY && !MUTANT(if_match_ignored) &&
-        c->expected_version != (state ? state->version : 0)) {
-        draft_refuse(&draft, PROBLEM_VERSION_MISMATCH,
-                     "the resource has another version than If-Match expects");
-    } else if (!message_decode(s->service->commands, c->type, c->data, arena, message, &json)) {
+    if (!message_decode(s->service->commands, c->type, c->data, arena, message, &json)) {
         s->undecodable++;
         draft_refuse(&draft, PROBLEM_UNDECODABLE, json.faults[0].detail);
     } else if (s->service->saga) {
@@ -289,6 +298,11 @@ static struct err decide(struct shard *s, const struct command *c, struct decisi
                                         .actor = c->actor,
                                         .target = c->target};
         s->service->aggregate->decide(state ? state->data : s->blank, &context, message, &draft);
+    }
+    if (!is_version(c, state) && !is_hidden(draft.problem)) {
+        draft_init(&draft, arena, s->service->events);
+        draft_refuse(&draft, PROBLEM_VERSION_MISMATCH,
+                     "the resource has another version than If-Match expects");
     }
     fill(s, &draft, d, arena);
     return commit(s, d, &draft, state, arena);

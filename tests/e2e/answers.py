@@ -93,6 +93,9 @@ def entity_tags(foldlog, sku):
     equal("the same entity tag: 304", foldlog.get(f"/v1/orders/{order_id}", If_None_Match=tag).status, 304)
     refused("another version: 412",
             foldlog.post(f"/v1/orders/{order_id}/cancellation", {}, If_Match='"999"'), 412, "version-mismatch")
+    stranger = foldlog.person("stranger").bearer()
+    refused("another version of what is somebody else's: 404, as if it were not there",
+            foldlog.post(f"/v1/orders/{order_id}/cancellation", {}, If_Match='"999"', Authorization=stranger), 404, "not-found")
     good = foldlog.post(f"/v1/orders/{order_id}/cancellation", {}, If_Match=f'"{seen["version"]}"')
     equal("the right version: accepted", good.status, 200)
 

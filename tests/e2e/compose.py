@@ -57,7 +57,7 @@ class Composed:
         """A string of the file as it must be on this machine."""
         sandbox = self.named["SANDBOX"]
         text = text.replace("kafka:9092", self.named["KAFKA"]).replace("http://payment-sandbox:8090", sandbox)
-        text = text.replace("/run/foldlog", self.keys).replace("/var/lib/foldlog", self.keys).replace("0.0.0.0", "127.0.0.1")
+        text = text.replace("/run/foldlog", self.keys).replace("/run/pg", self.keys).replace("/var/lib/foldlog", self.keys).replace("0.0.0.0", "127.0.0.1")
         text = text.replace("/usr/local/share/foldlog", os.path.join(ROOT, "deploy"))
         if text.startswith("host=postgres"):
             text = self.named["PG"]

@@ -300,6 +300,15 @@ def the_administrator(foldlog):
     equal("as administrator and merchant", part(grant["access_token"], 1)["roles"], 7)
     foldlog.must("admin")
     equal("a second call changes nothing", foldlog.done(refresh(foldlog, grant["refresh_token"])).status, 200)
+    squatter = f"squatter-{foldlog.run}@example.org"
+    body = {"email": squatter, "password": "password of a squatter", "name": "Squatter"}
+    foldlog.done(foldlog.anonymous("POST", "/v1/users", body, foldlog.key()))
+    with open(file, "w") as text:
+        json.dump({"email": squatter, "password": "password of an administrator"}, text)
+    done = foldlog.verb("admin")
+    equal("who has registered the administrator's address is not made one", (done.returncode, "no administrator" in done.stderr),
+          (4, True))
+    equal("and keeps their own password", log_in(foldlog, squatter, "password of a squatter").status, 201)
 
 
 def without_secrets(foldlog):

@@ -22,7 +22,8 @@
 
 enum { TIMEOUT_S = 60, PATIENCE_MS = 20000, SKIPPED = 77 };
 
-static const char *const services[] = {"fulfilment", "inventory", "order", "payment", "product"};
+static const char *const services[] = {"fulfilment", "inventory", "order",
+                                       "payment",    "product",   "user"};
 static struct trade *trade;
 static char server[512];
 static char conninfos[TRADE_SERVICES][600];

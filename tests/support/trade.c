@@ -12,6 +12,7 @@
 #include "schemas/order.h"
 #include "schemas/payment.h"
 #include "schemas/product.h"
+#include "schemas/user.h"
 
 enum { AT_ONCE = 8, SEED_STOCK = 100000, TRADE_ARENA = 512 * 1024, LINES = 2, ORDERS_MAX = 200000 };
 enum ending { CONFIRMED, DECLINED, OUT_OF_STOCK, LEFT_OPEN, ENDINGS };
@@ -50,6 +51,7 @@ static const struct vocabulary_of vocabularies[] = {
     [TRADE_ORDER] = {"order", &order_events},
     [TRADE_PAYMENT] = {"payment", &payment_events},
     [TRADE_PRODUCT] = {"product", &product_events},
+    [TRADE_USER] = {"user", &user_events},
 };
 const struct vocabulary_list trade_vocabularies = {vocabularies, COUNT(vocabularies)};
 
@@ -141,6 +143,11 @@ static void decide(struct trade *t, enum trade_service s, struct uuid saga, stru
     &(struct product_event)                                                \
     {                                                                      \
         .tag = PRODUCT_EVENT_##name##_V1, .as.field##_v1 = { __VA_ARGS__ } \
+    }
+#define USER(name, field, ...)                                          \
+    &(struct user_event)                                                \
+    {                                                                   \
+        .tag = USER_EVENT_##name##_V1, .as.field##_v1 = { __VA_ARGS__ } \
     }
 #define ORDER(name, field, ...)                                          \
     &(struct order_event)                                                \
@@ -443,6 +450,23 @@ static void add_product(struct trade *t, size_t product)
                      .reason = TEXT("broken")));
 }
 
+static void add_user(struct trade *t, size_t user)
+{
+    static enum user_role roles[] = {USER_ROLE_CUSTOMER, USER_ROLE_MERCHANT};
+    char key[UUID_TEXT_LEN + 1], word[16];
+    int64_t version = 0;
+    snprintf(word, sizeof word, "user %zu", user);
+    struct uuid id = uuid_derive(space, text_of(word));
+    uuid_format(id, key);
+    DECIDE(t, TRADE_USER, ((struct uuid){{0}}), text_of(key), &version, 5 + user,
+           USER(REGISTERED, registered, .user_id = id, .email = TEXT("AVNlYWxlZA"),
+                .name = TEXT("AVNlYWxlZA"), .password_hash = TEXT("AVNlYWxlZA"),
+                .roles = {.at = roles, .count = 1 + user % 2}));
+    if (user % 3 == 0)
+        DECIDE(t, TRADE_USER, ((struct uuid){{0}}), text_of(key), &version, 6 + user,
+               USER(ERASED, erased, .user_id = id));
+}
+
 struct trade *trade_create(uint64_t seed)
 {
     struct trade *t = calloc(1, sizeof *t);
@@ -460,6 +484,8 @@ struct trade *trade_create(uint64_t seed)
     }
     for (size_t i = 0; i < TRADE_PRODUCTS; i++)
         add_product(t, i);
+    for (size_t i = 0; i < TRADE_USERS; i++)
+        add_user(t, i);
     return t;
 }
 

@@ -15,9 +15,10 @@ enum trade_service {
     TRADE_ORDER,
     TRADE_PAYMENT,
     TRADE_PRODUCT,
+    TRADE_USER,
     TRADE_SERVICES
 };
-enum { TRADE_PARTITIONS = 3, TRADE_PRODUCTS = 20 };
+enum { TRADE_PARTITIONS = 3, TRADE_PRODUCTS = 20, TRADE_USERS = 12 };
 
 struct trade;
 

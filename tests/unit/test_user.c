@@ -132,6 +132,9 @@ START_TEST(a_password_is_changed_by_who_knows_it)
     then_refused(PROBLEM_FORBIDDEN);
     CHANGE_PASSWORD(ADMIN, ADA, 1, false);
     then_events(1);
+    CHANGE_PASSWORD(((struct actor){.id = ADA, .roles = ROLE_CUSTOMER | ROLE_ADMIN}), ADA, 1,
+                    false);
+    then_refused(PROBLEM_FORBIDDEN); /* an administrator too must know his own */
 }
 END_TEST
 
