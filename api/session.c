@@ -151,9 +151,13 @@ static bool renew(struct errand *errand, struct text token, struct refusal *refu
         return false;
     if (!user.exists || !user.active)
         return refuse(refusal, PROBLEM_INVALID_GRANT, "This user may not log in at present.");
-    if (!desk_session_renew(request->desk, token, &user.principal, &grant, refusal) ||
-        !still_so(request, &user, &grant, refusal))
+    if (!desk_session_renew(request->desk, token, &user.principal, &grant, refusal))
         return false;
+    if (!still_so(request, &user, &grant, refusal)) {
+        if (problem_rows[refusal->problem].status >= 500) /* the client will try again */
+            desk_session_take_back(request->desk, token, &grant);
+        return false;
+    }
     write_grant(errand, &grant);
     return true;
 }

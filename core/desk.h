@@ -60,6 +60,9 @@ bool desk_session_find(struct desk *desk, struct text refresh_token,
 bool desk_session_renew(struct desk *desk, struct text refresh_token,
                         const struct principal *principal, struct grant *ret_grant,
                         struct refusal *refusal);
+/* The grant is not given out after all: the refresh token it was exchanged for goes on counting. */
+void desk_session_take_back(struct desk *desk, struct text refresh_token,
+                            const struct grant *grant);
 bool desk_session_end(struct desk *desk, struct uuid session, struct refusal *refusal);
 
 /* Access tokens issued until `at` (microseconds) do not count any more. */

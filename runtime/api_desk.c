@@ -232,6 +232,16 @@ bool desk_session_renew(struct desk *desk, struct text refresh_token,
     return e.code == ERR_OK || refuse_err(refusal, e, vault_trouble);
 }
 
+void desk_session_take_back(struct desk *desk, struct text refresh_token, const struct grant *grant)
+{
+    vault_hash from, to;
+    seal_hash(refresh_token, from);
+    seal_hash(grant->refresh_token, to);
+    struct err e = vault_session_rotate_back(reader_vault(desk->reader), from, to);
+    if (e.code != ERR_OK)
+        report(REPORT_WARN, "refresh_token_lost", "why", report_err(e), NULL);
+}
+
 bool desk_revoke_tokens(struct desk *desk, struct uuid user_id, int64_t at, struct refusal *refusal)
 {
     return publish(desk, &(struct revocation){.kind = REVOKE_USER, .id = user_id, .not_before = at},

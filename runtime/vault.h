@@ -62,6 +62,9 @@ NODISCARD struct err vault_session_find(struct vault_link *link, const vault_has
 /* ERR_CONFLICT: somebody exchanged it meanwhile. */
 NODISCARD struct err vault_session_rotate(struct vault_link *link, const vault_hash from,
                                           const vault_hash to);
+/* As if it had not been exchanged, if the new one has not been used. */
+NODISCARD struct err vault_session_rotate_back(struct vault_link *link, const vault_hash from,
+                                               const vault_hash to);
 NODISCARD struct err vault_session_end(struct vault_link *link, struct uuid session);
 /* All of a user that were opened until `at_us`, but `spared` (nil: all). *ret_count: how many. */
 NODISCARD struct err vault_sessions_end(struct vault_link *link, struct uuid user_id, int64_t at_us,

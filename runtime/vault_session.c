@@ -68,6 +68,19 @@ struct err vault_session_rotate(struct vault_link *link, const vault_hash from, 
     return rows.count ? OK : FAIL(ERR_CONFLICT, "refresh token");
 }
 
+struct err vault_session_rotate_back(struct vault_link *link, const vault_hash from,
+                                     const vault_hash to)
+{
+    HASH_ARENA(arena);
+    struct query_rows rows;
+    const struct query_value values[] = {hash_value(from, &arena), hash_value(to, &arena)};
+    return vault_run(link,
+                     "WITH gone AS (DELETE FROM refresh_token WHERE hash = $2 AND used_at IS NULL"
+                     " RETURNING session)"
+                     " UPDATE refresh_token SET used_at = NULL FROM gone WHERE hash = $1",
+                     values, COUNT(values), &rows);
+}
+
 struct err vault_session_end(struct vault_link *link, struct uuid session)
 {
     const struct query_value value = QUERY_UUID(session);
