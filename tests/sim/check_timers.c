@@ -9,13 +9,13 @@
 
 enum {
     OVERDUE_US = 10 * SECOND, /* an owner in office for so long leaves no timer overdue by more */
-    APART_US = 3 * SECOND,    /* at two decisions: one may follow upon a pause */
+    APART_US = 3 * SECOND,    /* at two decisions, and nobody paused between them */
 };
 
 struct watch { /* of one order's timer that was seen to be overdue */
     struct watch *next;
     const struct order_case *order;
-    int64_t due, seen_at, epoch;
+    int64_t due, seen_at, landed, epoch;
 };
 static struct watch *watches;
 static struct map offices; /* TAKEOVERs that were more than renewals */
@@ -69,10 +69,11 @@ static struct watch *watch_of(const struct order_case *c)
 static void see_overdue(struct tape *t, int64_t offset, const struct decision *d,
                         const struct order_case *c)
 {
+    int64_t landed = t->log->parts[t->partition].landed[offset];
     struct watch *w = watch_of(c);
     if (w->due != c->due || w->epoch != d->mark.epoch)
-        *w = (struct watch){w->next, c, c->due, d->at, d->mark.epoch};
-    if (d->at - w->seen_at > APART_US)
+        *w = (struct watch){w->next, c, c->due, d->at, landed, d->mark.epoch};
+    if (d->at - w->seen_at > APART_US && !world_paused_between(w->landed, landed))
         violate("LIVENESS %s[%d]@%lld: a timer is overdue by %.1f s and does not fire",
                 t->log->name, t->partition, (long long)offset, (double)(d->at - c->due) / SECOND);
 }

@@ -276,10 +276,26 @@ static void on_resume(void *context, uint64_t serial, uint64_t unused)
     make_ready(p);
 }
 
+static struct pause {
+    struct pause *before;
+    int64_t from, to;
+} * pauses;
+
+bool world_paused_between(int64_t from, int64_t to)
+{
+    for (const struct pause *p = pauses; p; p = p->before)
+        if (p->from <= to && p->to >= from)
+            return true;
+    return false;
+}
+
 static void pause_current(struct proc *p)
 {
     static const int64_t lengths[] = {50 * MS, 500 * MS, 4 * SECOND, 10 * SECOND, 25 * SECOND};
     int64_t length = 1 + (int64_t)chance_under((uint64_t)lengths[chance_under(COUNT(lengths))]);
+    struct pause *pause = world_alloc(sizeof *pause);
+    *pause = (struct pause){pauses, world.now, world.now + length};
+    pauses = pause;
     SOMETIMES(pauses);
     note("is paused for %.3f s", (double)length / SECOND);
     trace(0xbed, (uint64_t)p->index);
@@ -327,6 +343,7 @@ void world_begin(uint64_t seed)
     bool verbose = world.verbose;
     world_memory_reset();
     heap_count = 0;
+    pauses = NULL;
     world.procs_count = world.ready_count = 0;
     world.current = NULL;
     world.seed = seed;

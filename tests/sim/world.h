@@ -76,6 +76,9 @@ void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Into the hash of the run. */
 void trace(uint64_t a, uint64_t b);
 
+/* Did any process stand still at some moment between these? */
+bool world_paused_between(int64_t from, int64_t to);
+
 /* ---- chance ---- */
 
 uint64_t chance_u64(void);
