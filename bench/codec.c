@@ -19,8 +19,7 @@ static const char placed[] =
     "\"EUR\"},"
     "\"merchant_id\":\"550e8400-e29b-41d4-a716-446655440000\"}],"
     "\"total\":{\"amount\":900,\"currency\":\"EUR\"},\"payment_method\":\"visa\","
-    "\"shipping_address\":{\"name\":\"Ada\",\"line1\":\"1 "
-    "Mill\",\"city\":\"Bath\",\"country\":\"GB\"}}";
+    "\"shipping_address\":\"AY3mRkq0vZ8uQ2xW4nT6bLs9dPfG1hJcKoYeXiUa7tVrMzE5wN\"}";
 static const char requested[] = "{\"payment_id\":\"0f8fad5b-d9cb-469f-a165-70867728950e\","
                                 "\"order_id\":\"7c9e6679-7425-40de-944b-e07fc1f90ae7\","
                                 "\"customer_id\":\"550e8400-e29b-41d4-a716-446655440000\","

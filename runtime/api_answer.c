@@ -19,8 +19,8 @@ static const char json[] = "application/json";
 static const char problem_json[] = "application/problem+json";
 
 /* Room for one answer's body on the stack; those of queries bring their own. */
-#define BODY_ARENA(name)                        \
-    _Alignas(16) char name##_bytes[BODY_BYTES]; \
+#define BODY_ARENA(name)                                 \
+    UNZEROED _Alignas(16) char name##_bytes[BODY_BYTES]; \
     struct arena name = {name##_bytes, 0, sizeof name##_bytes}
 
 static void finish(struct api_call *call, struct http_answer *answer)

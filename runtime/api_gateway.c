@@ -108,7 +108,8 @@ static const char *method_of(struct text method)
 
 void gateway_forward(struct api_call *call, const char *peer)
 {
-    char url[URL_BYTES], principal[PRINCIPAL_LEN_MAX];
+    UNZEROED char url[URL_BYTES];
+    char principal[PRINCIPAL_LEN_MAX];
     struct api *api = call->api;
     struct relay_request request = {.method = method_of(call->http->method),
                                     .url = url,

@@ -279,7 +279,7 @@ static void open_tail(struct api_loop *loop, struct tail *tail)
 /* Returns how many decisions it met. */
 static size_t read_tail(struct api_loop *loop, struct tail *tail)
 {
-    struct fact facts[FACTS_MAX];
+    UNZEROED struct fact facts[FACTS_MAX];
     size_t n;
     uint64_t voids = tail->cursor.voids;
     arena_reset(&loop->arena);

@@ -460,9 +460,18 @@ static struct err idle(struct worker *w)
     return OK;
 }
 
+/* What comes first after a pause is committed at once; what follows closely, together. */
+static void keep_pace(const struct worker *w)
+{
+    int64_t since = clock_monotonic_ms() - w->fenced_ms;
+    if (since < PROJECTION_PACE_MS)
+        clock_sleep_ms((int)(PROJECTION_PACE_MS - since));
+}
+
 static struct err work(struct worker *w)
 {
     while (!stopping(w)) {
+        keep_pace(w);
         const struct feed_item *items = NULL;
         size_t count = 0;
         bool moved = false;
