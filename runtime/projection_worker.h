@@ -12,7 +12,7 @@ enum {
     PROJECTION_RENEW_MS = 1500,  /* without anything to fold; also when a swap is noticed at the
                                     latest */
     PROJECTION_STANDBY_MS = 500, /* between two looks at somebody else's lease */
-    PROJECTION_PACE_MS = 10,     /* between two units: under load they become larger, not more */
+    PROJECTION_PACE_MS = 5,      /* between two units: under load they become larger, not more */
     PROJECTION_WAIT_MS = 250,    /* the longest until a stop is noticed */
     PROJECTION_BACKOFF_FIRST_MS = 100,
     PROJECTION_BACKOFF_MAX_MS = 5000,
