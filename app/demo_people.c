@@ -6,7 +6,7 @@
 
 #include "app/settings.h"
 
-enum { FIELD_MAX = 160, PATH_MAX_ = 128 };
+enum { FIELD_MAX = 160, PATH_BYTES = 128 };
 
 static const char password[] = "a demo needs no secret";
 
@@ -56,7 +56,7 @@ static bool enter(struct demo_http *http, const char *word, const char *name, co
 
 static bool make_merchant(struct demo_http *admin, const char *id)
 {
-    char path[PATH_MAX_ + FIELD_MAX], key[FIELD_MAX + 8];
+    char path[PATH_BYTES + FIELD_MAX], key[FIELD_MAX + 8];
     snprintf(path, sizeof path, "/v1/users/%s/roles", id);
     snprintf(key, sizeof key, "roles-%s", id);
     json_t *answer = demo_http_must(admin, "PUT", path, key,

@@ -23,7 +23,7 @@ struct uuid personal_user_key(struct text secret, struct text email)
     size_t len = email.len < sizeof lower ? email.len : sizeof lower;
     for (size_t i = 0; i < len; i++) {
         char c = email.at[i];
-        lower[i] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+        lower[i] = (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
     }
     seal_mac(secret, (struct text){lower, len}, mac);
     seal_wipe(lower, len);

@@ -56,11 +56,11 @@ static const unsigned char *bytes_of(struct text text)
 /* Whose, and what for. */
 static size_t associate(struct uuid subject, const char *purpose, unsigned char aad[AAD_MAX])
 {
-    size_t len = strlen(purpose);
-    assert(sizeof subject.bytes + len <= AAD_MAX);
+    struct text use = text_of(purpose);
+    assert(sizeof subject.bytes + use.len <= AAD_MAX);
     memcpy(aad, subject.bytes, sizeof subject.bytes);
-    memcpy(aad + sizeof subject.bytes, purpose, len);
-    return sizeof subject.bytes + len;
+    memcpy(aad + sizeof subject.bytes, use.at, use.len);
+    return sizeof subject.bytes + use.len;
 }
 
 struct text seal_base64(const void *bytes, size_t size, struct arena *arena)
