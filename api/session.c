@@ -82,7 +82,7 @@ static struct text form_text(struct arena *arena, struct text part)
             c = (char)(hex(part.at[i + 1]) << 4 | hex(part.at[i + 2]));
             i += 2;
         }
-        *to++ = c == '+' && part.at[i] == '+' ? ' ' : c;
+        *to++ = (char)(c == '+' && part.at[i] == '+' ? ' ' : c);
     }
     return (struct text){out, (size_t)(to - out)};
 }

@@ -24,7 +24,7 @@ static void bar(char out[3 * BAR_CELLS + 1], double share)
 {
     int full = (int)(share * BAR_CELLS + 0.5);
     for (int i = 0; i < BAR_CELLS; i++)
-        memcpy(out + (size_t)3 * i, i < full ? "█" : "░", 3);
+        memcpy(&out[3 * i], i < full ? "█" : "░", 3);
     out[3 * BAR_CELLS] = '\0';
 }
 
