@@ -74,7 +74,8 @@ static bool may_see(const struct request *request, struct uuid user_id)
 
 static bool unknown(struct refusal *refusal)
 {
-    return refuse(refusal, PROBLEM_NOT_FOUND, "There is no such user for you.");
+    refuse(refusal, PROBLEM_NOT_FOUND, "There is no such user for you.");
+    return false;
 }
 
 /* The row; "there is none" is said only at the end of the log. */

@@ -112,7 +112,7 @@ void demo_event(int64_t after_us, const char *type, const char *detail)
     enum demo_ink ink = event_ink(service, event);
     pretty(text, sizeof text, detail);
     for (char *c = event; *c; c++)
-        *c = *c == '_' ? ' ' : *c;
+        *c = (char)(*c == '_' ? ' ' : *c);
     demo_print(INK_DIM, "  %9.1f ms  ", (double)after_us / 1000.0);
     demo_print(service_ink(service), "%-11s", service);
     demo_print(ink, *text ? "%-26s" : "%s", event);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KEY_MAX = 96, PATH_MAX_ = 160 };
+enum { KEY_MAX = 96, PATH_BYTES = 160 };
 
 struct demo_product demo_products[DEMO_PRODUCTS] = {
     {.word = "lamp", .name = "Desk lamp", .price = 4900, .received = 10},
@@ -26,7 +26,7 @@ static bool post(struct demo_http *api, const char *path, const char *key, json_
 
 static bool stock_up(struct demo_http *api, const struct demo_product *p)
 {
-    char path[PATH_MAX_], key[KEY_MAX];
+    char path[PATH_BYTES], key[KEY_MAX];
     snprintf(path, sizeof path, "/v1/inventory/%s/receipts", p->sku);
     snprintf(key, sizeof key, "receive-%s", p->sku);
     if (!post(api, path, key, json_pack("{s:I}", "quantity", (json_int_t)p->received)))
@@ -64,7 +64,7 @@ int demo_shop_find(const char *sku)
 
 bool demo_shop_stock(struct demo_http *api, int product, struct demo_stock *ret_stock)
 {
-    char path[PATH_MAX_];
+    char path[PATH_BYTES];
     json_int_t received, adjusted, on_hand, reserved, committed;
     snprintf(path, sizeof path, "/v1/inventory/%s", demo_products[product].sku);
     json_t *answer = demo_http_must(api, "GET", path, NULL, NULL);

@@ -23,9 +23,9 @@ struct progress_view progress_open(const char *wanted, const char *what)
 static void bar(char out[3 * BAR_CELLS + 1], double share)
 {
     int full = (int)(share * BAR_CELLS + 0.5);
-    *out = '\0';
     for (int i = 0; i < BAR_CELLS; i++)
-        strcat(out, i < full ? "█" : "░");
+        memcpy(&out[3 * i], i < full ? "█" : "░", 3);
+    out[3 * BAR_CELLS] = '\0';
 }
 
 static double left(double share, double seconds)

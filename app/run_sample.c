@@ -99,7 +99,6 @@ static struct err open_database(const char *service, struct query_connection **r
 static void sample_models(struct query_connection *connection, const char *service)
 {
     struct query_rows rows;
-    struct text model = TEXT("");
     long long lag = 0;
     if (query_run(connection,
                   "SELECT p.projection, p.topic, p.\"partition\"::bigint, p.seen_to"
@@ -110,7 +109,7 @@ static void sample_models(struct query_connection *connection, const char *servi
             .code != ERR_OK)
         return;
     for (size_t i = 0; i < rows.count; i++) {
-        model = query_at(&rows, i, 0)->text;
+        struct text model = query_at(&rows, i, 0)->text;
         lag += behind(query_at(&rows, i, 1)->text, (int)query_at(&rows, i, 2)->number,
                       query_at(&rows, i, 3)->number);
         if (i + 1 < rows.count && text_equal(model, query_at(&rows, i + 1, 0)->text))

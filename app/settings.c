@@ -31,7 +31,7 @@ static void env_name(char out[ENV_MAX], const char *flag, const char *suffix)
 {
     snprintf(out, ENV_MAX, "FOLDLOG_%s%s", flag, suffix);
     for (char *c = out; *c; c++)
-        *c = *c == '-' ? '_' : (char)toupper((unsigned char)*c);
+        *c = (char)(*c == '-' ? '_' : toupper((unsigned char)*c));
 }
 
 static bool check(enum setting s, const char *value)
@@ -145,7 +145,7 @@ static bool read_kafka_environment(void)
         size_t len = (size_t)(equals - *e) - (sizeof kafka_env - 1);
         for (size_t i = 0; i < len && i < sizeof name; i++) {
             char c = (*e)[sizeof kafka_env - 1 + i];
-            name[i] = c == '_' ? '.' : (char)tolower((unsigned char)c);
+            name[i] = (char)(c == '_' ? '.' : tolower((unsigned char)c));
         }
         if (!set_kafka(name, len < sizeof name ? len : sizeof name, equals + 1, "environment"))
             return false;
@@ -189,6 +189,16 @@ static int take_flag(int left, char **arg)
     return set((enum setting)s, arg[1], "flag") ? 2 : -1;
 }
 
+/* What some settings say about others. */
+static bool set_implied(void)
+{
+    if (setting_flag(SETTING_INSECURE_DEV) && !set(SETTING_DEV, "true", "--insecure-dev"))
+        return false;
+    return !setting_flag(SETTING_DEV) ||
+           strcmp(values[SETTING_REPLICATION].source, "default") != 0 ||
+           set(SETTING_REPLICATION, "1", "--dev");
+}
+
 int settings_read(int argc, char **argv)
 {
     int kept = 0;
@@ -205,12 +215,7 @@ int settings_read(int argc, char **argv)
             argv[kept++] = argv[i];
         i += used ? used : 1;
     }
-    if (setting_flag(SETTING_INSECURE_DEV) && !set(SETTING_DEV, "true", "--insecure-dev"))
-        return -1;
-    if (setting_flag(SETTING_DEV) && strcmp(values[SETTING_REPLICATION].source, "default") == 0 &&
-        !set(SETTING_REPLICATION, "1", "--dev"))
-        return -1;
-    return kept;
+    return set_implied() ? kept : -1;
 }
 
 const char *setting_text(enum setting s)

@@ -46,7 +46,7 @@ static void show_shop(const struct demo *demo)
         demo_amount(price, sizeof price, p->price);
         demo_print(INK_PLAIN, "  %-14s%-14s", p->sku, p->name);
         demo_print(INK_DIM, "%10s EUR%6lld in stock\n", price,
-                   (long long)(p->received + p->adjusted));
+                   (long long)p->received + p->adjusted);
     }
 }
 

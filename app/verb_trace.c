@@ -8,12 +8,12 @@
 #include "app/log_scan.h"
 #include "app/verbs.h"
 
-enum { SERVICES_MAX = 32, ENTRIES_MAX = 4096, LINE_MAX_ = 512, TRACE_ID_LEN = 32 };
+enum { SERVICES_MAX = 32, ENTRIES_MAX = 4096, LINE_BYTES = 512, TRACE_ID_LEN = 32 };
 
 struct entry {
     int64_t at;
     size_t seen; /* as it was read, where times are equal */
-    char line[LINE_MAX_];
+    char line[LINE_BYTES];
 };
 
 struct trace {

@@ -165,5 +165,7 @@ int main(int argc, char **argv)
             first = 0;
         }
     printf("}}\n");
+    free(all);
+    free(latencies);
     return 0;
 }

@@ -2,6 +2,8 @@
 #include "projections/projections.h"
 #include "schemas/product.h"
 
+#include <assert.h>
+
 struct catalogue_row {
     ROW_TEXT(64) sku;
     struct uuid merchant_id;
@@ -30,8 +32,10 @@ static size_t keys(const struct event *event, void *rows)
 static enum row_fate apply(void *state, const struct event *event, size_t nth)
 {
     struct catalogue_row *row = state;
+    const struct product_event *e = event_as(event, product);
     (void)nth;
-    row->merchant_id = event_as(event, product)->as.added_v1.merchant_id;
+    assert(e);
+    row->merchant_id = e->as.added_v1.merchant_id;
     return ROW_KEEP;
 }
 

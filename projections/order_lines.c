@@ -2,6 +2,8 @@
 #include "projections/projections.h"
 #include "schemas/order.h"
 
+#include <assert.h>
+
 struct line_row {
     struct uuid order_id;
     int32_t line;
@@ -43,7 +45,9 @@ static size_t keys(const struct event *event, void *rows)
 static enum row_fate apply(void *state, const struct event *event, size_t nth)
 {
     struct line_row *row = state;
-    const struct order_line *line = &event_as(event, order)->as.placed_v1.items.at[nth];
+    const struct order_event *e = event_as(event, order);
+    assert(e);
+    const struct order_line *line = &e->as.placed_v1.items.at[nth];
     row_text_set(&row->sku, line->sku);
     row_text_set(&row->currency, common_currency_text(line->unit_price.currency));
     row->quantity = (int32_t)line->quantity;

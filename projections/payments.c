@@ -2,6 +2,8 @@
 #include "projections/projections.h"
 #include "schemas/payment.h"
 
+#include <assert.h>
+
 enum { REFERENCE_BYTES = 400, REASON_BYTES = 800 }; /* 100 and 200 characters of UTF-8 */
 
 struct payment_row {
@@ -40,6 +42,7 @@ static const struct column columns[] = {
 
 static struct uuid payment_id(const struct payment_event *event)
 {
+    assert(event);
     switch (event->tag) {
     case PAYMENT_EVENT_REQUESTED_V1:
         return event->as.requested_v1.payment_id;
@@ -105,6 +108,7 @@ static void refund(struct payment_row *row, int64_t amount)
 
 static void change(struct payment_row *row, const struct payment_event *e, int64_t at)
 {
+    assert(e);
     switch (e->tag) {
     case PAYMENT_EVENT_REQUESTED_V1:
         request(row, &e->as.requested_v1, at);

@@ -3,6 +3,8 @@
 #include "projections/projections.h"
 #include "schemas/inventory.h"
 
+#include <assert.h>
+
 struct stock_row {
     ROW_TEXT(64) sku;
     int64_t on_hand;
@@ -23,6 +25,7 @@ static const struct column columns[] = {
 
 static struct text sku(const struct inventory_event *event)
 {
+    assert(event);
     switch (event->tag) {
     case INVENTORY_EVENT_RECEIVED_V1:
         return event->as.received_v1.sku;
@@ -56,6 +59,7 @@ static void move(int64_t *from, int64_t *to, int64_t quantity)
 
 static void change(struct stock_row *row, const struct inventory_event *e)
 {
+    assert(e);
     switch (e->tag) {
     case INVENTORY_EVENT_RECEIVED_V1:
         row->received += e->as.received_v1.quantity;

@@ -3,6 +3,8 @@
 #include "projections/projections.h"
 #include "schemas/inventory.h"
 
+#include <assert.h>
+
 struct movement_row {
     ROW_TEXT(64) sku;
     int64_t version;
@@ -31,6 +33,7 @@ struct movement {
 
 static struct movement movement_of(const struct inventory_event *e)
 {
+    assert(e);
     switch (e->tag) {
     case INVENTORY_EVENT_RECEIVED_V1:
         return (struct movement){"received", e->as.received_v1.sku, e->as.received_v1.quantity,

@@ -3,6 +3,8 @@
 #include "projections/projections.h"
 #include "schemas/user.h"
 
+#include <assert.h>
+
 struct user_row {
     struct uuid user_id;
     struct uuid user_key;        /* of the e-mail address: by it a log-in finds the row */
@@ -28,6 +30,7 @@ static const struct column columns[] = {
 
 static struct uuid user_id(const struct user_event *event)
 {
+    assert(event);
     switch (event->tag) {
     case USER_EVENT_REGISTERED_V1:
         return event->as.registered_v1.user_id;

@@ -116,6 +116,7 @@ static bool append(struct api_loop *loop, struct api_call *call)
     if (e.code == ERR_OK)
         return true;
     struct api_call **at = place(loop, tag_of(call->attempt));
+    assert(*at == call);
     if (e.code == ERR_FULL) {
         *at = call->next;
         loop->waiting--;

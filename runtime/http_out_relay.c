@@ -12,7 +12,7 @@
 
 enum {
     WAIT_MS = 1000,
-    LINE_MAX_ = 4096,
+    LINE_BYTES = 4096,
     FIELDS_BYTES = 8192,
     HOST_CONNECTIONS = 256,
     KEPT_CONNECTIONS = 64
@@ -231,7 +231,7 @@ void relay_close(struct relay *relay)
 
 static bool set_headers(struct hop *hop, const struct relay_request *request)
 {
-    char line[LINE_MAX_];
+    char line[LINE_BYTES];
     for (size_t i = 0; i < request->fields_count; i++) {
         const struct relay_field *f = &request->fields[i];
         int len = snprintf(line, sizeof line, "%.*s: %.*s", (int)f->name.len, f->name.at,

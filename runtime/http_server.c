@@ -221,19 +221,12 @@ static bool is_length(struct text value)
     return value.len > 0 && value.len <= 18;
 }
 
-/* NULL: it has one meaning. Else what is wrong (RFC 9112: 2.2, 3.2, 5.1, 6.1, 6.3, 11.2). */
-static const char *ambiguity(const struct call *call, const char *version)
+/* What is wrong with how long the body is (RFC 9112: 6.1, 6.3). */
+static const char *length_ambiguity(const struct call *call, const char *version)
 {
     size_t lengths = count_of(call, "Content-Length"),
            codings = count_of(call, "Transfer-Encoding");
     struct text coding = http_header(&call->request, "Transfer-Encoding");
-    for (size_t i = 0; i < call->request.headers_count; i++)
-        if (!is_token(call->headers[i].name) || !is_clean(call->headers[i].value))
-            return "A header field is malformed.";
-    if (!is_method(call->request.method))
-        return "The method is malformed.";
-    if (!is_path(call->request.path) || call->version_expected != version)
-        return "The request target is malformed.";
     if (lengths + codings > 1)
         return "The length of the body is given twice.";
     if (lengths && !is_length(http_header(&call->request, "Content-Length")))
@@ -242,6 +235,22 @@ static const char *ambiguity(const struct call *call, const char *version)
         return "Only the chunked transfer coding is known.";
     if (codings && strcmp(version, "HTTP/1.1") != 0)
         return "HTTP/1.0 has no transfer codings.";
+    return NULL;
+}
+
+/* NULL: it has one meaning. Else what is wrong (RFC 9112: 2.2, 3.2, 5.1, 6.1, 6.3, 11.2). */
+static const char *ambiguity(const struct call *call, const char *version)
+{
+    for (size_t i = 0; i < call->request.headers_count; i++)
+        if (!is_token(call->headers[i].name) || !is_clean(call->headers[i].value))
+            return "A header field is malformed.";
+    if (!is_method(call->request.method))
+        return "The method is malformed.";
+    if (!is_path(call->request.path) || call->version_expected != version)
+        return "The request target is malformed.";
+    const char *wrong = length_ambiguity(call, version);
+    if (wrong)
+        return wrong;
     if (count_of(call, "Host") > 1 ||
         (strcmp(version, "HTTP/1.1") == 0 && count_of(call, "Host") != 1))
         return "Host must be given once.";

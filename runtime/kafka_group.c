@@ -161,7 +161,8 @@ struct err group_open(struct log *log, const char *name, struct log_topic *const
     g->topics_count = count;
     g->reopen_ms = REOPEN_MIN_MS;
     snprintf(g->name, sizeof g->name, "%s", name);
-    memcpy(g->topics, topics, count * sizeof *topics);
+    for (size_t i = 0; i < count; i++)
+        g->topics[i] = topics[i];
     struct err e = client_open(g);
     if (e.code != ERR_OK) {
         client_close(g);

@@ -66,7 +66,7 @@ static struct err tell(rd_kafka_t *client, const struct log_topic *topic, const 
 static struct err tell_patiently(rd_kafka_t *client, const struct log_topic *topic,
                                  const int64_t *offsets)
 {
-    int64_t now[PARTITIONS_MAX];
+    int64_t now[PARTITIONS_MAX] = {0};
     struct err e = OK;
     for (int i = 0; i < OFFSETS_WRITE_TRIES; i++) {
         e = tell(client, topic, offsets);

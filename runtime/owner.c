@@ -266,6 +266,17 @@ uint64_t owner_unsettled(const struct owner *o)
     return o->number - (o->tail.judge.epoch == o->epoch ? o->tail.judge.number : 0);
 }
 
+/* What was read says whether the log is still ours. */
+static void depose_if_lost(struct owner *o, struct err e, uint64_t gaps)
+{
+    if (e.code != ERR_OK)
+        owner_depose(o, e);
+    else if (o->tail.judge.epoch != o->epoch)
+        owner_depose(o, FAIL(ERR_DEPOSED, "another owner announced itself"));
+    else if (o->tail.gaps != gaps)
+        owner_depose(o, FAIL(ERR_DEPOSED, "an own decision is void"));
+}
+
 void owner_watch(struct owner *o, owner_fold settled, void *context, struct arena *arena)
 {
     UNZEROED struct fact facts[FACTS_MAX];
@@ -280,14 +291,9 @@ void owner_watch(struct owner *o, owner_fold settled, void *context, struct aren
             break; /* nothing has moved: later */
         for (size_t i = 0; e.code == ERR_OK && i < n && o->tail.judge.epoch == o->epoch; i++)
             e = settled(context, &facts[i]);
-        if (e.code != ERR_OK)
-            owner_depose(o, e);
-        else if (MUTANT(owner_does_not_watch))
+        if (e.code == ERR_OK && MUTANT(owner_does_not_watch))
             continue;
-        else if (o->tail.judge.epoch != o->epoch)
-            owner_depose(o, FAIL(ERR_DEPOSED, "another owner announced itself"));
-        else if (o->tail.gaps != gaps)
-            owner_depose(o, FAIL(ERR_DEPOSED, "an own decision is void"));
+        depose_if_lost(o, e, gaps);
         if (n > 0)
             o->retake_ms = 0;
     }

@@ -19,7 +19,7 @@ enum {
     OID_TIMESTAMPTZ = 1184,
     OID_UUID = 2950
 };
-enum { NAME_MAX_ = 16 };
+enum { NAME_BYTES = 16 };
 #define EPOCH_US ((int64_t)PG_EPOCH_SECONDS * 1000000)
 
 struct statement {
@@ -124,14 +124,14 @@ static bool is_statement(const struct statement *s, const char *sql,
     return true;
 }
 
-static void statement_name(size_t slot, char out[NAME_MAX_])
+static void statement_name(size_t slot, char out[NAME_BYTES])
 {
-    snprintf(out, NAME_MAX_, "q%zu", slot);
+    snprintf(out, NAME_BYTES, "q%zu", slot);
 }
 
 static struct err forget_statement(struct query_connection *c, size_t slot)
 {
-    char name[NAME_MAX_];
+    char name[NAME_BYTES];
     if (!c->statements[slot].sql)
         return OK;
     free(c->statements[slot].sql);
@@ -144,7 +144,7 @@ static struct err prepare(struct query_connection *c, const char *sql,
                           const struct query_value *params, size_t count, size_t *ret_slot)
 {
     Oid types[QUERY_PARAMS_MAX];
-    char name[NAME_MAX_];
+    char name[NAME_BYTES];
     for (size_t i = 0; i < QUERY_STATEMENTS_MAX; i++)
         if (is_statement(&c->statements[i], sql, params, count)) {
             *ret_slot = i;
@@ -299,7 +299,7 @@ static struct err run_once(struct query_connection *c, const char *sql,
                            struct query_rows *ret_rows)
 {
     struct arguments arguments = {0};
-    char name[NAME_MAX_];
+    char name[NAME_BYTES];
     size_t slot = 0;
     TRY(prepare(c, sql, params, count, &slot));
     for (size_t i = 0; i < count; i++)

@@ -227,7 +227,7 @@ struct err store_table_scan(struct store_table *table, store_row found, void *co
     struct bytes sql = {0};
     TRY(pg_do(&store->pg, "SET enable_seqscan = on; SET statement_timeout = 0"));
     pg_sql_scan(&sql, table->projection, table->name);
-    struct err err = OK;
+    struct err err;
     if (PQsendQueryParams(store->pg.conn, sql.at, 0, NULL, NULL, NULL, NULL, 1))
         err = scan_rows(table, found, context);
     else
@@ -402,11 +402,9 @@ static struct err read_answers(struct store *store, struct store_table **ret_fai
     struct err first = OK;
     for (size_t i = 0; i < store->under_way; i++) {
         PGresult *result = PQgetResult(store->pg.conn);
-        struct err err = OK;
         if (first.code == ERR_OK) {
-            err = pg_judge(&store->pg, result);
-            *ret_failed = err.code == ERR_OK ? NULL : store->writing[i];
-            first = err;
+            first = pg_judge(&store->pg, result);
+            *ret_failed = first.code == ERR_OK ? NULL : store->writing[i];
         }
         PQclear(result);
         PQclear(PQgetResult(store->pg.conn)); /* the NULL between statements */

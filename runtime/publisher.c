@@ -192,7 +192,7 @@ static bool due(const struct publisher *p)
 
 static struct err commit(struct publisher *p)
 {
-    int64_t positions[PARTITIONS_MAX];
+    int64_t positions[PARTITIONS_MAX] = {0};
     for (int i = 0; i < partitions(p); i++)
         positions[i] = moved(&p->feeds[i]) ? p->feeds[i].cursor.done : -1;
     TRY(transaction_commit(p->transactor, positions));

@@ -233,7 +233,7 @@ static struct err take_items(struct job *job, const struct feed_item *items, siz
 
 static struct err fold_batch(struct job *job, const struct feed_item *items, size_t items_count)
 {
-    int64_t from[FEED_SOURCES_MAX][PARTITIONS_MAX];
+    int64_t from[FEED_SOURCES_MAX][PARTITIONS_MAX] = {0};
     const struct event *at;
     size_t count = 0;
     for (size_t i = 0; i < feed_sources_count(job->refold.feed); i++)

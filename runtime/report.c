@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { LINE_MAX_ = 2048, WORDS = 8, WORD_LEN = 200 };
+enum { LINE_BYTES = 2048, WORDS = 8, WORD_LEN = 200 };
 
 static char *word(void)
 {
@@ -35,11 +35,11 @@ const char *report_err(struct err e)
 /* Appends text as the inside of a JSON string; cuts what does not fit. */
 static size_t put(char *line, size_t used, const char *text)
 {
-    for (; *text && used < LINE_MAX_ - 16; text++) {
+    for (; *text && used < LINE_BYTES - 16; text++) {
         unsigned char c = (unsigned char)*text;
         if (c == '"' || c == '\\')
             line[used++] = '\\';
-        line[used++] = c < 0x20 ? ' ' : (char)c;
+        line[used++] = (char)(c < 0x20 ? ' ' : c);
     }
     return used;
 }
@@ -47,7 +47,7 @@ static size_t put(char *line, size_t used, const char *text)
 void report(enum report_level level, const char *fact, ...)
 {
     static const char *const names[] = {"info", "warn", "error"};
-    char line[LINE_MAX_], when[32];
+    char line[LINE_BYTES], when[32];
     struct timespec t;
     struct tm tm;
     clock_gettime(CLOCK_REALTIME, &t);
@@ -58,7 +58,7 @@ void report(enum report_level level, const char *fact, ...)
                                    t.tv_nsec / 1000000, names[level], fact);
     va_list args;
     va_start(args, fact);
-    for (const char *name; (name = va_arg(args, const char *)) != NULL && used < LINE_MAX_ - 64;) {
+    for (const char *name; (name = va_arg(args, const char *)) != NULL && used < LINE_BYTES - 64;) {
         const char *value = va_arg(args, const char *);
         used += (size_t)snprintf(line + used, sizeof line - used, ",\"%s\":\"", name);
         used = put(line, used, value ? value : "");

@@ -19,6 +19,7 @@ static size_t state_size(const struct service *s)
 
 static void evolve(const struct shard *s, struct state *state, const void *event)
 {
+    assert(state); /* only what is accepted has events */
     if (s->service->saga)
         s->service->saga->evolve(state->data, event);
     else

@@ -30,7 +30,7 @@ static uint64_t hash(struct text key)
 static void allocate(struct states *s, size_t room)
 {
     s->room = room;
-    s->slots = calloc(room, sizeof *s->slots);
+    s->slots = calloc(room, sizeof(struct node *));
     if (!s->slots)
         abort();
 }

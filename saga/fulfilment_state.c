@@ -266,6 +266,50 @@ struct fulfilment fulfilment_copy(const struct fulfilment *state)
     return copy;
 }
 
+/* What happened to one line. */
+static void evolve_line(struct fulfilment *s, const struct fulfilment_event *e)
+{
+    if (e->tag == FULFILMENT_EVENT_LINE_RESERVED_V1)
+        s->lines[e->as.line_reserved_v1.line].reserve.answer = ANSWER_YES;
+    else if (e->tag == FULFILMENT_EVENT_LINE_REJECTED_V1)
+        s->lines[e->as.line_rejected_v1.line].reserve.answer = ANSWER_NO;
+    else if (e->tag == FULFILMENT_EVENT_LINE_COMMITTED_V1)
+        s->lines[e->as.line_committed_v1.line].commit.answer = ANSWER_YES;
+    else if (e->tag == FULFILMENT_EVENT_LINE_RELEASED_V1)
+        give_back(s, &s->lines[e->as.line_released_v1.line].give_back);
+    else if (e->tag == FULFILMENT_EVENT_LINE_RESTOCKED_V1)
+        give_back(s, &s->lines[e->as.line_restocked_v1.line].give_back);
+}
+
+static void note_cancellation(struct fulfilment *s, enum fulfilment_reason reason)
+{
+    if (reason == FULFILMENT_REASON_OPERATOR)
+        s->operator_asked = true;
+    else
+        s->cancelling = true;
+}
+
+static void completed(struct fulfilment *s)
+{
+    s->phase = PHASE_CONFIRMED;
+    s->needs_attention = false;
+    s->due = INT64_MAX;
+}
+
+static void ended(struct fulfilment *s)
+{
+    s->phase = PHASE_ENDED;
+    s->needs_attention = s->needs_attention && MUTANT(over_needs_attention);
+    s->due = INT64_MAX;
+    fulfilment_finish(s);
+}
+
+static void set_timer(struct fulfilment *s, uint8_t step, int64_t due)
+{
+    s->timer_step = step;
+    s->due = due;
+}
+
 void fulfilment_evolve(void *state, const void *event)
 {
     struct fulfilment *s = state;
@@ -278,10 +322,11 @@ void fulfilment_evolve(void *state, const void *event)
         authorized(s);
         break;
     case FULFILMENT_EVENT_LINE_RESERVED_V1:
-        s->lines[e->as.line_reserved_v1.line].reserve.answer = ANSWER_YES;
-        break;
     case FULFILMENT_EVENT_LINE_REJECTED_V1:
-        s->lines[e->as.line_rejected_v1.line].reserve.answer = ANSWER_NO;
+    case FULFILMENT_EVENT_LINE_COMMITTED_V1:
+    case FULFILMENT_EVENT_LINE_RELEASED_V1:
+    case FULFILMENT_EVENT_LINE_RESTOCKED_V1:
+        evolve_line(s, e);
         break;
     case FULFILMENT_EVENT_CAPTURING_V1:
         s->phase = PHASE_CAPTURING;
@@ -290,31 +335,17 @@ void fulfilment_evolve(void *state, const void *event)
     case FULFILMENT_EVENT_CAPTURED_V1:
         captured(s);
         break;
-    case FULFILMENT_EVENT_LINE_COMMITTED_V1:
-        s->lines[e->as.line_committed_v1.line].commit.answer = ANSWER_YES;
-        break;
     case FULFILMENT_EVENT_ORDER_CONFIRMED_V1:
         s->confirm.answer = ANSWER_YES;
         break;
     case FULFILMENT_EVENT_COMPLETED_V1:
-        s->phase = PHASE_CONFIRMED;
-        s->needs_attention = false;
-        s->due = INT64_MAX;
+        completed(s);
         break;
     case FULFILMENT_EVENT_CANCELLATION_NOTED_V1:
-        if (e->as.cancellation_noted_v1.reason == FULFILMENT_REASON_OPERATOR)
-            s->operator_asked = true;
-        else
-            s->cancelling = true;
+        note_cancellation(s, e->as.cancellation_noted_v1.reason);
         break;
     case FULFILMENT_EVENT_COMPENSATION_STARTED_V1:
         start_compensation(s, e->as.compensation_started_v1.reason);
-        break;
-    case FULFILMENT_EVENT_LINE_RELEASED_V1:
-        give_back(s, &s->lines[e->as.line_released_v1.line].give_back);
-        break;
-    case FULFILMENT_EVENT_LINE_RESTOCKED_V1:
-        give_back(s, &s->lines[e->as.line_restocked_v1.line].give_back);
         break;
     case FULFILMENT_EVENT_PAYMENT_RELEASED_V1:
         give_back(s, &s->payment_release);
@@ -329,21 +360,16 @@ void fulfilment_evolve(void *state, const void *event)
         s->shipped = true;
         break;
     case FULFILMENT_EVENT_ENDED_V1:
-        s->phase = PHASE_ENDED;
-        s->needs_attention = s->needs_attention && MUTANT(over_needs_attention);
-        s->due = INT64_MAX;
-        fulfilment_finish(s);
+        ended(s);
         break;
     case FULFILMENT_EVENT_RETRIED_V1:
         retry(s, (uint16_t)e->as.retried_v1.try);
         break;
     case FULFILMENT_EVENT_TIMER_SET_V1:
-        s->timer_step = (uint8_t)e->as.timer_set_v1.step;
-        s->due = e->as.timer_set_v1.due_at;
+        set_timer(s, (uint8_t)e->as.timer_set_v1.step, e->as.timer_set_v1.due_at);
         break;
     case FULFILMENT_EVENT_TIMER_FIRED_V1:
-        s->timer_step = 0;
-        s->due = INT64_MAX;
+        set_timer(s, 0, INT64_MAX);
         break;
     }
 }

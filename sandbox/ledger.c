@@ -231,9 +231,8 @@ static bool settle_amount(const struct charge *charge, const struct ledger_reque
         whole = charge->now.captured_minor - charge->now.refunded_minor;
     if (asked == LEDGER_AMOUNT_WHOLE)
         asked = whole;
-    else if (request->kind != OPERATION_REFUND && asked != whole)
-        return false;
-    else if (asked == 0 && charge->amount_minor > 0)
+    else if ((request->kind != OPERATION_REFUND && asked != whole) ||
+             (asked == 0 && charge->amount_minor > 0))
         return false;
     *ret_amount = asked;
     return true;

@@ -20,7 +20,7 @@ static struct service service;
 static struct service_list services = {&service, 1};
 static const struct service *const served[] = {&service, NULL};
 static struct log *kafka;
-static struct log_topic *commands_topic, *log_topic_;
+static struct log_topic *commands_topic, *decisions_topic;
 static struct log_producer *producer;
 static struct log_reader *reader;
 static char arena_memory[ARENA_BYTES] __attribute__((aligned(16)));
@@ -93,7 +93,7 @@ static void set_up(void)
     snprintf(name, sizeof name, "%s.commands", service_name);
     ok(log_topic(kafka, name, &commands_topic));
     snprintf(name, sizeof name, "%s.log", service_name);
-    ok(log_topic(kafka, name, &log_topic_));
+    ok(log_topic(kafka, name, &decisions_topic));
     ok(log_reader_open(kafka, &reader));
     ok(producer_open(kafka, NULL, NULL, NULL, &producer));
 }
@@ -156,8 +156,8 @@ static void look(struct seen *seen, int partition)
     struct cursor cursor;
     static struct fact facts[FACTS_MAX];
     int64_t first, end;
-    ok(log_ends(log_topic_, partition, &first, &end));
-    ok(cursor_resume(&cursor, reader, log_topic_, partition, 0));
+    ok(log_ends(decisions_topic, partition, &first, &end));
+    ok(cursor_resume(&cursor, reader, decisions_topic, partition, 0));
     while (cursor.next < end) {
         struct arena arena = {arena_memory, 0, sizeof arena_memory};
         size_t n;
@@ -203,8 +203,8 @@ static int64_t announce_from_outside(int partition)
     int64_t first, end;
     struct takeover t = {
         .mark = {RECORD_TAKEOVER, -1, 0, 0}, .nonce = random_uuid(), .instance = TEXT("thief")};
-    append(log_topic_, partition, TEXT(""), takeover_encode(&t, &arena));
-    ok(log_ends(log_topic_, partition, &first, &end));
+    append(decisions_topic, partition, TEXT(""), takeover_encode(&t, &arena));
+    ok(log_ends(decisions_topic, partition, &first, &end));
     return end - 1;
 }
 
@@ -229,7 +229,7 @@ START_TEST(a_restart_goes_on_where_the_log_ends)
         start(&a, "a");
         for (int i = 0; i < 25; i++)
             add_product(25 * round + i, 25 * round + i, 7);
-        await((size_t)(25 * (round + 1)));
+        await(25 * ((size_t)round + 1));
         stop(&a);
     }
     struct seen seen = look_all();
@@ -327,7 +327,7 @@ START_TEST(records_of_a_former_owner_are_void_for_everybody)
     struct decision zombie = {.mark = {RECORD_DECISION, epoch, 2, 99},
                               .outcome = OUTCOME_ACCEPTED,
                               .target = TEXT("SKU-1")};
-    append(log_topic_, partition, TEXT("SKU-1"), decision_encode(&zombie, &arena));
+    append(decisions_topic, partition, TEXT("SKU-1"), decision_encode(&zombie, &arena));
     add_product(2, 3, 7);
     struct seen seen = await(3);
     ck_assert_uint_eq(seen.voids, 1);
@@ -369,7 +369,7 @@ START_TEST(a_reader_that_starts_at_the_end_judges_like_one_from_the_start)
         add_product(i, i, 7);
     await(30);
     for (int p = 0; p < PARTITIONS; p++)
-        ok(cursor_from_end(&end[p], reader, log_topic_, p));
+        ok(cursor_from_end(&end[p], reader, decisions_topic, p));
     for (int p = 0; p < PARTITIONS; p++)
         announce_from_outside(p);
     for (int i = 30; i < 60; i++)
@@ -393,9 +393,9 @@ END_TEST
 START_TEST(a_position_outside_the_log_is_refused)
 {
     struct cursor cursor;
-    ck_assert_int_eq(cursor_resume(&cursor, reader, log_topic_, 0, 5).code, ERR_LOST);
+    ck_assert_int_eq(cursor_resume(&cursor, reader, decisions_topic, 0, 5).code, ERR_LOST);
     announce_from_outside(0);
-    ck_assert_int_eq(cursor_resume(&cursor, reader, log_topic_, 0, 1).code, ERR_GAP);
+    ck_assert_int_eq(cursor_resume(&cursor, reader, decisions_topic, 0, 1).code, ERR_GAP);
 }
 END_TEST
 

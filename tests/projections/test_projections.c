@@ -181,9 +181,10 @@ END_TEST
 
 START_TEST(the_longest_name_fits)
 {
-    char name[800];
+    static const char teapot[] = "\xf0\x9f\xab\x96";
+    char name[800]; /* 200 of them */
     for (int i = 0; i < 800; i += 4)
-        memcpy(name + i, "\xf0\x9f\xab\x96", 4); /* 200 teapots */
+        memcpy(name + i, teapot, sizeof teapot - 1);
     given(&products_projection);
     PRODUCT(ADDED, added, .sku = TEXT("tea"), .name = {name, sizeof name}, .price = euros(1));
     ck_assert_uint_eq(row_text(column("name"), only_row()).len, 800);
@@ -599,9 +600,10 @@ END_TEST
 
 START_TEST(a_timeline_cuts_long_words_between_characters)
 {
+    static const char euro[] = "\xe2\x82\xac";
     char reason[400];
     for (int i = 0; i < 399; i += 3)
-        memcpy(reason + i, "\xe2\x82\xac", 3);
+        memcpy(reason + i, euro, sizeof euro - 1);
     given(&timelines_projection);
     decision.saga = order_a;
     PAYMENT(DECLINED, declined, .reason = {reason, 399});

@@ -6,13 +6,13 @@
 
 START_TEST(the_earliest_is_first_whatever_the_order)
 {
-    enum { COUNT_ = 3000 };
+    enum { TIMERS = 3000 };
     struct timers t = {0};
     int64_t last = -1;
     srand(3);
-    for (int i = 0; i < COUNT_; i++)
+    for (int i = 0; i < TIMERS; i++)
         timers_add(&t, rand() % 1000, TEXT("k"));
-    for (int i = 0; i < COUNT_; i++) {
+    for (int i = 0; i < TIMERS; i++) {
         ck_assert_int_ge(timers_first(&t)->due, last);
         last = timers_first(&t)->due;
         timers_drop_first(&t);

@@ -52,26 +52,45 @@ static struct operation *operation_of(const char *key)
     return NULL;
 }
 
+static bool method_is(const struct charge *c, const char *prefix)
+{
+    return strncmp(c->method, prefix, strlen(prefix)) == 0;
+}
+
+static const char *judge_capture(const struct charge *c)
+{
+    if (c->state != CHARGE_HELD)
+        return "already_captured";
+    return method_is(c, "capture-declined") ? "capture_declined" : NULL;
+}
+
+static const char *judge_void(const struct charge *c)
+{
+    if (c->state == CHARGE_VOIDED)
+        return "already_voided";
+    if (c->state != CHARGE_HELD)
+        return "already_captured";
+    return !healed && method_is(c, "void-refused") ? "void_refused" : NULL;
+}
+
+static const char *judge_refund(const struct charge *c)
+{
+    if (c->state == CHARGE_REFUNDED)
+        return "already_refunded";
+    if (c->state != CHARGE_CAPTURED)
+        return "not_captured";
+    return !healed && method_is(c, "refund-refused") ? "refund_refused" : NULL;
+}
+
 static const char *judge(const struct charge *c, const char *what)
 {
-    bool refuses = !healed;
     if (strcmp(what, "authorize") == 0)
-        return strncmp(c->method, "declined", 8) == 0 ? "payment_declined" : NULL;
+        return method_is(c, "declined") ? "payment_declined" : NULL;
     if (c->state == CHARGE_DECLINED)
         return "charge_declined";
     if (strcmp(what, "capture") == 0)
-        return c->state != CHARGE_HELD                           ? "already_captured"
-               : strncmp(c->method, "capture-declined", 16) == 0 ? "capture_declined"
-                                                                 : NULL;
-    if (strcmp(what, "void") == 0)
-        return c->state == CHARGE_VOIDED                                ? "already_voided"
-               : c->state != CHARGE_HELD                                ? "already_captured"
-               : refuses && strncmp(c->method, "void-refused", 12) == 0 ? "void_refused"
-                                                                        : NULL;
-    return c->state == CHARGE_REFUNDED                                ? "already_refunded"
-           : c->state != CHARGE_CAPTURED                              ? "not_captured"
-           : refuses && strncmp(c->method, "refund-refused", 14) == 0 ? "refund_refused"
-                                                                      : NULL;
+        return judge_capture(c);
+    return strcmp(what, "void") == 0 ? judge_void(c) : judge_refund(c);
 }
 
 static void move(struct charge *c, const char *what, int64_t amount)
@@ -137,9 +156,7 @@ static void find(const char *key, struct bank_answer *answer)
 {
     const struct operation *o = operation_of(key);
     say(answer, 200, "{\"charges\":[],\"operations\":[");
-    if (o && !o->error && strcmp(o->what, "") != 0)
-        write_operation(answer, o);
-    else if (o)
+    if (o)
         write_operation(answer, o);
     answer->len +=
         (size_t)snprintf(answer->body + answer->len, sizeof answer->body - answer->len, "]}");

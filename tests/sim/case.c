@@ -281,6 +281,30 @@ static void fold_payment(const struct payment_event *e, struct uuid order)
 
 /* ---- fulfilment.log ------------------------------------------------------------------------- */
 
+static void compensates(struct order_case *c, enum fulfilment_reason reason)
+{
+    once(c, &c->compensations, "compensation started");
+    c->declined = reason == FULFILMENT_REASON_PAYMENT_DECLINED;
+    counters.deadlines += reason == FULFILMENT_REASON_DEADLINE;
+    counters.cancelled_midway += c->started && !c->completed;
+}
+
+static void compensation_failed(struct order_case *c)
+{
+    SOMETIMES(compensation_failed);
+    c->due = 0;
+    c->failed++;
+}
+
+static void timer_fired(struct order_case *c, int64_t at)
+{
+    SOMETIMES(timers_fired);
+    if (c->due == 0 || at < c->due)
+        BAD(c, "a timer fires %.3f s early", (double)(c->due - at) / SECOND);
+    c->due = 0;
+    c->timers++;
+}
+
 static void fold_saga(const struct fulfilment_event *e, struct uuid order, int64_t at)
 {
     struct order_case *c = order_at(order);
@@ -300,10 +324,7 @@ static void fold_saga(const struct fulfilment_event *e, struct uuid order, int64
         c->lines[e->as.line_rejected_v1.line].told_rejected = true;
         break;
     case FULFILMENT_EVENT_COMPENSATION_STARTED_V1:
-        once(c, &c->compensations, "compensation started");
-        c->declined = e->as.compensation_started_v1.reason == FULFILMENT_REASON_PAYMENT_DECLINED;
-        counters.deadlines += e->as.compensation_started_v1.reason == FULFILMENT_REASON_DEADLINE;
-        counters.cancelled_midway += c->started && !c->completed;
+        compensates(c, e->as.compensation_started_v1.reason);
         break;
     case FULFILMENT_EVENT_LINE_RELEASED_V1:
         c->lines[e->as.line_released_v1.line].given_back = true;
@@ -315,16 +336,10 @@ static void fold_saga(const struct fulfilment_event *e, struct uuid order, int64
         once(c, &c->payment_released, "payment released");
         break;
     case FULFILMENT_EVENT_COMPENSATION_FAILED_V1:
-        SOMETIMES(compensation_failed);
-        c->due = 0;
-        c->failed++;
+        compensation_failed(c);
         break;
     case FULFILMENT_EVENT_TIMER_FIRED_V1:
-        SOMETIMES(timers_fired);
-        if (c->due == 0 || at < c->due)
-            BAD(c, "a timer fires %.3f s early", (double)(c->due - at) / SECOND);
-        c->due = 0;
-        c->timers++;
+        timer_fired(c, at);
         break;
     case FULFILMENT_EVENT_COMPLETED_V1:
         once(c, &c->completed, "completed");

@@ -110,11 +110,11 @@ static void check_order_of_time(void)
     size_t count = 0, n = 0;
     for (const struct request *r = history_first(); r; r = r->next)
         count += r->answer != ANSWER_UNKNOWN;
-    const struct request **list = world_alloc((count + 1) * sizeof *list);
+    const struct request **list = world_alloc((count + 1) * sizeof(struct request *));
     for (const struct request *r = history_first(); r; r = r->next)
         if (r->answer != ANSWER_UNKNOWN)
             list[n++] = r;
-    qsort(list, n, sizeof *list, by_target);
+    qsort(list, n, sizeof(struct request *), by_target);
     check_real_time(list, n);
 }
 

@@ -104,15 +104,20 @@ static bool status_is(const struct projection *projection, const void *row, cons
     return false;
 }
 
+static const char *order_status(const struct order_case *c)
+{
+    return c->cancelled    ? "cancelled"
+           : c->delivered  ? "delivered"
+           : c->shipped    ? "shipped"
+           : c->cancelling ? "cancelling"
+           : c->confirmed  ? "confirmed"
+                           : "pending";
+}
+
 static void check_order_row(const struct order_case *c)
 {
     _Alignas(16) char key[4096] = {0};
-    const char *status = c->cancelled    ? "cancelled"
-                         : c->delivered  ? "delivered"
-                         : c->shipped    ? "shipped"
-                         : c->cancelling ? "cancelling"
-                         : c->confirmed  ? "confirmed"
-                                         : "pending";
+    const char *status = order_status(c);
     memcpy(key + orders_projection.columns[0].offset, &c->id, sizeof c->id);
     const void *row = database_row(&orders_projection, key);
     int events =

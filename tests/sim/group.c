@@ -16,9 +16,8 @@ struct seat {
 
 struct group {
     char name[TOPIC_LEN_MAX];
-    int topics_count;
+    int topics_count, seats_count;
     struct log_topic *topics[SIM_TOPICS_MAX];
-    int seats_count;
     struct seat seats[SEATS_MAX];
     int generation;
     bool preparing;
@@ -266,7 +265,8 @@ struct err group_open(struct log *log, const char *name, struct log_topic *const
     member->waker = waker;
     member->generation = -1;
     g->topics_count = (int)count;
-    memcpy(g->topics, topics, count * sizeof *topics);
+    for (size_t i = 0; i < count; i++)
+        g->topics[i] = topics[i];
     sit_down(g, member);
     *ret_group = member;
     return OK;

@@ -17,16 +17,17 @@ struct heap_block {
     _Alignas(16) char bytes[];
 };
 
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *at, size_t size);
-void *__real_aligned_alloc(size_t alignment, size_t size);
-void __real_free(void *at);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *at, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size);
-void __wrap_free(void *at);
+/* The names are the linker's. */
+void *real_malloc(size_t size) __asm__("__real_malloc");
+void *real_calloc(size_t count, size_t size) __asm__("__real_calloc");
+void *real_realloc(void *at, size_t size) __asm__("__real_realloc");
+void *real_aligned_alloc(size_t alignment, size_t size) __asm__("__real_aligned_alloc");
+void real_free(void *at) __asm__("__real_free");
+void *wrap_malloc(size_t size) __asm__("__wrap_malloc");
+void *wrap_calloc(size_t count, size_t size) __asm__("__wrap_calloc");
+void *wrap_realloc(void *at, size_t size) __asm__("__wrap_realloc");
+void *wrap_aligned_alloc(size_t alignment, size_t size) __asm__("__wrap_aligned_alloc");
+void wrap_free(void *at) __asm__("__wrap_free");
 
 /* Large blocks whose content nobody may rely on are kept: page faults cost more than the work. */
 static struct heap_block *pool[KEPT_MAX];
@@ -67,8 +68,7 @@ static void *block_new(size_t size, bool zeroed)
     if (size >= MAPPED_FROM) {
         block = map_block(size, zeroed);
     } else {
-        block =
-            zeroed ? __real_calloc(1, sizeof *block + size) : __real_malloc(sizeof *block + size);
+        block = zeroed ? real_calloc(1, sizeof *block + size) : real_malloc(sizeof *block + size);
         if (!block)
             abort();
         block->mapped = 0;
@@ -94,7 +94,7 @@ static void block_free(struct heap_block *block)
     if (block->after)
         block->after->before = block->before;
     if (!block->mapped)
-        __real_free(block);
+        real_free(block);
     else if (block->kept && pool_count < KEPT_MAX)
         pool[pool_count++] = block;
     else
@@ -106,30 +106,30 @@ static struct heap_block *block_of(void *at)
     return (struct heap_block *)(void *)((char *)at - offsetof(struct heap_block, bytes));
 }
 
-void *__wrap_malloc(size_t size)
+void *wrap_malloc(size_t size)
 {
     return block_new(size, false);
 }
 
-void *__wrap_calloc(size_t count, size_t size)
+void *wrap_calloc(size_t count, size_t size)
 {
     return block_new(count * size, true);
 }
 
-void *__wrap_aligned_alloc(size_t alignment, size_t size)
+void *wrap_aligned_alloc(size_t alignment, size_t size)
 {
     if (alignment > 16)
         abort();
     return block_new(size, false);
 }
 
-void __wrap_free(void *at)
+void wrap_free(void *at)
 {
     if (at)
         block_free(block_of(at));
 }
 
-void *__wrap_realloc(void *at, size_t size)
+void *wrap_realloc(void *at, size_t size)
 {
     void *moved = block_new(size, false);
     if (at) {
@@ -168,7 +168,7 @@ static void chunk_next(size_t size)
     struct chunk *next = chunk_now ? chunk_now->next : chunks;
     if (!next || next->size < size) {
         size_t room = size > CHUNK_BYTES ? size : CHUNK_BYTES;
-        struct chunk *fresh = __real_malloc(sizeof *fresh + room);
+        struct chunk *fresh = real_malloc(sizeof *fresh + room);
         if (!fresh)
             abort();
         *fresh = (struct chunk){.next = next, .size = room};

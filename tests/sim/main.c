@@ -8,7 +8,7 @@
 #include "core/mutant.h"
 #include "tests/sim/run.h"
 
-enum { COMMANDS_DEFAULT = 40, MUTANT_SEEDS = 10000, PATH_MAX_ = 4096 };
+enum { COMMANDS_DEFAULT = 40, MUTANT_SEEDS = 10000, PATH_BYTES = 4096 };
 
 static const char usage[] =
     "usage: foldlog-sim [--seed N | --seeds N [--first S]] [--commands M] [--twice] [--counters]\n"
@@ -143,8 +143,8 @@ static int with_mutants(const struct options *o, char **argv)
 static int with_mutants(const struct options *o, char **argv)
 {
     static const char suffix[] = "-mutants";
-    char path[PATH_MAX_ + sizeof suffix];
-    ssize_t len = readlink("/proc/self/exe", path, PATH_MAX_);
+    char path[PATH_BYTES + sizeof suffix];
+    ssize_t len = readlink("/proc/self/exe", path, PATH_BYTES);
     (void)o;
     if (len < 0)
         return 2;

@@ -105,10 +105,11 @@ void read_own_order(const struct request *r, struct uuid order)
 void read_own_stock(const struct request *r, const char *sku)
 {
     char key[1024] = {0};
-    uint16_t len = (uint16_t)strlen(sku);
+    struct text name = text_of(sku);
+    uint16_t len = (uint16_t)name.len;
     if (stock_projection.row_size > sizeof key)
         abort();
     memcpy(key + stock_projection.columns[0].offset, &len, sizeof len);
-    memcpy(key + stock_projection.columns[0].offset + sizeof len, sku, len);
+    memcpy(key + stock_projection.columns[0].offset + sizeof len, name.at, name.len);
     read_own(r, &stock_projection, key);
 }

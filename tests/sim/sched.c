@@ -231,7 +231,7 @@ static void proc_start(struct proc *p)
     p->paused = false;
     p->born_us = world.now;
     p->skew_us = world.swarm.skew_ms
-                     ? ((int64_t)chance_under((uint64_t)(2 * world.swarm.skew_ms * MS)) -
+                     ? ((int64_t)chance_under(2 * (uint64_t)world.swarm.skew_ms * MS) -
                         world.swarm.skew_ms * MS)
                      : 0;
     atomic_store(&p->stop, false);

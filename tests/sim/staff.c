@@ -28,7 +28,8 @@ static bool keeps(const char *service)
 
 size_t staff_projections(const struct projection **ret_projections)
 {
-    memcpy(ret_projections, kept, kept_count * sizeof *kept);
+    for (size_t i = 0; i < kept_count; i++)
+        ret_projections[i] = kept[i];
     return kept_count;
 }
 

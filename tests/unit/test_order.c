@@ -5,23 +5,17 @@
 
 #define ORDER id_of(100)
 #define KEY TEXT("an order's id")
-#define EUR(minor)                                         \
-    {                                                      \
-        .amount = (minor), .currency = COMMON_CURRENCY_EUR \
-    }
-#define USD(minor)                                         \
-    {                                                      \
-        .amount = (minor), .currency = COMMON_CURRENCY_USD \
-    }
+#define EUR(minor) ((struct common_money){.amount = (minor), .currency = COMMON_CURRENCY_EUR})
+#define USD(minor) ((struct common_money){.amount = (minor), .currency = COMMON_CURRENCY_USD})
 #define ADDRESS TEXT("AVNlYWxlZA") /* sealed: deciders copy it */
-#define LINE(name, count, price, merchant)                                                   \
-    {                                                                                        \
-        .sku = TEXT(name), .quantity = (count), .unit_price = price, .merchant_id = merchant \
+#define LINE(name, count, price, merchant)                                                       \
+    {                                                                                            \
+        .sku = TEXT(name), .quantity = (count), .unit_price = (price), .merchant_id = (merchant) \
     }
-#define QUOTED(name, count, price, merchant)                                                  \
-    {                                                                                         \
-        .sku = TEXT(name), .quantity = (count), .unit_price = price, .merchant_id = merchant, \
-        .status = ORDER_CATALOGUE_STATUS_ACTIVE                                               \
+#define QUOTED(name, count, price, merchant)                                                      \
+    {                                                                                             \
+        .sku = TEXT(name), .quantity = (count), .unit_price = (price), .merchant_id = (merchant), \
+        .status = ORDER_CATALOGUE_STATUS_ACTIVE                                                   \
     }
 
 #define PLACE(actor, lines, ...)                                                                 \

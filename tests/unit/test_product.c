@@ -4,14 +4,8 @@
 #include "tests/support/given.h"
 
 #define SKU TEXT("tea")
-#define EUR(minor)                                         \
-    {                                                      \
-        .amount = (minor), .currency = COMMON_CURRENCY_EUR \
-    }
-#define USD(minor)                                         \
-    {                                                      \
-        .amount = (minor), .currency = COMMON_CURRENCY_USD \
-    }
+#define EUR(minor) ((struct common_money){.amount = (minor), .currency = COMMON_CURRENCY_EUR})
+#define USD(minor) ((struct common_money){.amount = (minor), .currency = COMMON_CURRENCY_USD})
 
 static void given_tea(void)
 {
@@ -28,7 +22,7 @@ static void add(struct actor actor, struct uuid merchant_id)
 
 #define CHANGE_PRICE(actor, money)                                                      \
     ASKED(actor, product, PRODUCT_COMMAND_CHANGE_PRICE_V1, change_price_v1, .sku = SKU, \
-          .price = money)
+          .price = (money))
 
 static void change_status(struct actor actor, enum product_status status)
 {
