@@ -134,7 +134,7 @@ static void project(struct proc *p)
 
 void staff_hire(void)
 {
-    char name[24];
+    char name[32];
     for (int i = 0; i < world.swarm.workers; i++) {
         snprintf(name, sizeof name, "commands-%d", i);
         proc_add(name, own_aggregates, NULL, false);
