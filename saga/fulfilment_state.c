@@ -163,6 +163,12 @@ static void authorized(struct fulfilment *state)
         state->lines[i].reserve = asked(state);
 }
 
+static void capturing(struct fulfilment *state)
+{
+    state->phase = PHASE_CAPTURING;
+    state->capture = asked(state);
+}
+
 static void captured(struct fulfilment *state)
 {
     state->phase = PHASE_CONFIRMING;
@@ -329,8 +335,7 @@ void fulfilment_evolve(void *state, const void *event)
         evolve_line(s, e);
         break;
     case FULFILMENT_EVENT_CAPTURING_V1:
-        s->phase = PHASE_CAPTURING;
-        s->capture = asked(s);
+        capturing(s);
         break;
     case FULFILMENT_EVENT_CAPTURED_V1:
         captured(s);
