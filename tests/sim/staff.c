@@ -138,11 +138,7 @@ static void project(struct proc *p)
 
 void staff_hire(void)
 {
-<<<<<<< HEAD
     char name[PROC_NAME_MAX];
-=======
-    char name[32];
->>>>>>> lint
     for (int i = 0; i < world.swarm.workers; i++) {
         snprintf(name, sizeof name, "commands-%d", i);
         proc_add(name, own_aggregates, NULL, false);
