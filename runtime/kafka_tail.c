@@ -55,8 +55,8 @@ struct fetcher {
 struct fetch {
     struct log_topic *topic;
     int partition;
-    int64_t next;    /* offset it delivers next; -1: not running */
-    int patience_ms; /* for the first record after a start */
+    int64_t next; /* offset it delivers next; -1: not running */
+    int in_vain;  /* starts since it last delivered a record */
     rd_kafka_topic_t *handle;
 };
 
@@ -415,8 +415,7 @@ static struct err fetch_at(struct log_reader *reader, struct log_topic *topic, i
             realloc(reader->fetches, (reader->fetches_count + 1) * sizeof *reader->fetches);
         assert(reader->fetches);
         f = &reader->fetches[reader->fetches_count++];
-        *f = (struct fetch){
-            .topic = topic, .partition = partition, .next = -1, .patience_ms = PATIENCE_MIN_MS};
+        *f = (struct fetch){.topic = topic, .partition = partition, .next = -1};
     }
     if (f->next != from) {
         fetch_stop(f);
@@ -435,11 +434,19 @@ static bool keep_message(const rd_kafka_message_t *m, struct arena *arena,
     return key.at && value.at;
 }
 
+static int patience_ms(const struct fetch *f)
+{
+    int ms = PATIENCE_MIN_MS;
+    for (int i = 4; i <= f->in_vain && ms < PATIENCE_MAX_MS; i += 4)
+        ms *= 2;
+    return ms < PATIENCE_MAX_MS ? ms : PATIENCE_MAX_MS;
+}
+
 /* A compressed batch comes whole, also what lies before `from`. */
 static rd_kafka_message_t *consume_from(const struct fetch *f, int64_t from)
 {
     rd_kafka_message_t *m;
-    while ((m = rd_kafka_consume(f->handle, f->partition, f->patience_ms)) != NULL && !m->err &&
+    while ((m = rd_kafka_consume(f->handle, f->partition, patience_ms(f))) != NULL && !m->err &&
            m->offset < from)
         rd_kafka_message_destroy(m);
     return m;
@@ -447,7 +454,7 @@ static rd_kafka_message_t *consume_from(const struct fetch *f, int64_t from)
 
 /* The first record at `from`. librdkafka stops fetching while its queue is full and may then sleep
  * for a second over an empty one (facts.md): starting the fetch again wakes it. But an answer of a
- * fetch that was stopped is thrown away, so each start is given twice the patience of the last. */
+ * fetch that was stopped is thrown away, so every fourth start is given twice the patience. */
 static struct err fetch_first(struct log_reader *reader, struct log_topic *topic, int partition,
                               int64_t from, struct fetch **ret_fetch,
                               rd_kafka_message_t **ret_message)
@@ -457,13 +464,9 @@ static struct err fetch_first(struct log_reader *reader, struct log_topic *topic
         TRY(fetch_at(reader, topic, partition, from, ret_fetch));
         struct fetch *f = *ret_fetch;
         *ret_message = consume_from(f, from);
-        if (*ret_message) {
-            f->patience_ms = PATIENCE_MIN_MS;
-        } else {
+        f->in_vain = *ret_message ? 0 : f->in_vain + 1;
+        if (!*ret_message)
             fetch_stop(f);
-            f->patience_ms =
-                f->patience_ms < PATIENCE_MAX_MS / 2 ? f->patience_ms * 2 : PATIENCE_MAX_MS;
-        }
     } while (!*ret_message && clock_monotonic_ms() < until);
     return OK;
 }

@@ -33,7 +33,7 @@ static void seed_codec(void)
         "\"unit_price\":{\"amount\":450,\"currency\":\"EUR\"},\"merchant_id\":\"" ID
         "\"}],\"total\":"
         "{\"amount\":900,\"currency\":\"EUR\"},\"payment_method\":\"visa\",\"shipping_"
-        "address\":" ADDRESS "}",
+        "address\":\"AVNlYWxlZA\"}",
         "{\"items\":[{\"sku\":\"T\",\"quantity\":2}],\"payment_method\":\"visa\","
         "\"shipping_address\":" ADDRESS ",\"expected_total\":{\"amount\":1,\"currency\":\"USD\"}}",
         "{\"quantity\":5}"};
