@@ -360,7 +360,9 @@ class System:
         """The order at rest: confirmed, cancelled, or waiting for an operator."""
         def rest():
             seen = self.see(order_id)
-            return seen if seen and seen["phase"] in ("done", "needs_attention") else None
+            # Status and phase come from two logs, of which one may be a moment ahead.
+            ended = seen and seen["phase"] == "done" and seen["status"] not in ("pending", "cancelling")
+            return seen if ended or (seen and seen["phase"] == "needs_attention") else None
         return wait_until(f"order {order_id} at rest, {self.see(order_id)}", rest, seconds)
 
     def stock(self, sku):
