@@ -206,6 +206,21 @@ def profile(foldlog):
     equal("or find nobody", foldlog.get("/v1/users?email=none@example.org")["items"], [])
 
 
+def the_longest(foldlog):
+    """What takes the most bytes, sealed or not: control characters in JSON, and four bytes of UTF-8 each."""
+    lamp = foldlog.product(5)
+    for word in ("\x01", "\U0001F600"):
+        ada = foldlog.person("long", name=word * 200)
+        address = {"name": word * 200, "line1": word * 200, "line2": word * 200, "city": word * 100,
+                   "postal_code": word * 20, "country": "GB"}
+        body = foldlog.order_body((lamp, 1)) | {"shipping_address": address}
+        order_id = foldlog.done(foldlog.call_as(ada, "POST", "/v1/orders", body))["id"]
+        complaint = agrees(lambda i=order_id, a=address, who=ada: None if foldlog.call_as(
+            who, "GET", f"/v1/orders/{i}").get("shipping_address") == a else "another address")
+        check("the longest address comes back as it was", not complaint, complaint)
+        equal("and the longest name", foldlog.call_as(ada, "GET", f"/v1/users/{ada.id}")["name"], word * 200)
+
+
 def erased(foldlog, ada, order_id):
     seen = foldlog.get(f"/v1/users/{ada.id}")
     equal("the row stays and says so", (seen["status"], seen["email"], seen["name"]), ("erased", None, None))
@@ -324,7 +339,7 @@ def without_secrets(foldlog):
 
 with System(sys.argv[1]) as foldlog:
     for story in (registering, two_at_once, logging_in, tokens, going_on, logging_out, changing_the_password,
-                  roles_and_status, profile, erasing, erasing_by_the_operator, over_a_restart, the_administrator,
+                  roles_and_status, profile, the_longest, erasing, erasing_by_the_operator, over_a_restart, the_administrator,
                   without_secrets):
         story(foldlog)
 keys_change(sys.argv[1])
