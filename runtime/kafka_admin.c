@@ -3,11 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "runtime/clock.h"
 #include "runtime/kafka_internal.h"
 #include "runtime/revocation.h"
 #include "runtime/topics.h"
 
-enum { ADMIN_TIMEOUT_MS = 30000, ADMIN_TOPICS_MAX = 64 };
+enum { ADMIN_TIMEOUT_MS = 30000, ADMIN_TOPICS_MAX = 64, VISIBLE_POLL_MS = 20 };
 
 #define RETENTION_COMMANDS_MS "2592000000"  /* 30 days */
 #define RETENTION_REVOCATIONS_MS "86400000" /* a day; they matter for minutes */
@@ -128,15 +129,51 @@ static struct err create_all(struct admin *a)
     return code ? kafka_fail("creating topics", code) : OK;
 }
 
+static bool has_leaders(const struct rd_kafka_metadata *m, const char *name)
+{
+    for (int i = 0; i < m->topic_cnt; i++) {
+        const struct rd_kafka_metadata_topic *t = &m->topics[i];
+        if (strcmp(t->topic, name) != 0)
+            continue;
+        int led = 0;
+        for (int p = 0; p < t->partition_cnt; p++)
+            led += t->partitions[p].leader >= 0;
+        return !t->err && t->partition_cnt > 0 && led == t->partition_cnt;
+    }
+    return false;
+}
+
+/* The controller has made them; a broker knows of them only when it has read the controller's log.
+ * Kafka has no call that waits for that. */
+static struct err await_all(struct admin *a)
+{
+    int64_t until = clock_monotonic_ms() + ADMIN_TIMEOUT_MS;
+    size_t seen = 0;
+    while (seen < a->count && clock_monotonic_ms() < until) {
+        const struct rd_kafka_metadata *m;
+        rd_kafka_resp_err_t code = rd_kafka_metadata(a->client, 1, NULL, &m, METADATA_TIMEOUT_MS);
+        if (code)
+            return kafka_fail("topic metadata", code);
+        while (seen < a->count && has_leaders(m, a->plans[seen].name))
+            seen++;
+        rd_kafka_metadata_destroy(m);
+        if (seen < a->count)
+            rd_kafka_poll(a->client, VISIBLE_POLL_MS);
+    }
+    return seen == a->count ? OK : FAIL(ERR_TIMEOUT, "waiting for the new topics to have leaders");
+}
+
 struct err topics_apply(const struct topics_options *options, topics_tell tell, void *context)
 {
     struct admin a = {.options = options, .tell = tell, .context = context};
     struct err e = begin(&a);
     if (e.code == ERR_OK)
         e = create_all(&a);
-    close_client(&a);
     if (e.code == ERR_OK && a.faults)
         e = FAIL(ERR_CONFIG, "some topics could not be created");
+    if (e.code == ERR_OK)
+        e = await_all(&a);
+    close_client(&a);
     return e;
 }
 
