@@ -34,6 +34,7 @@ struct worker {
     struct arena batch;   /* facts of a pull */
     struct arena unit;    /* one decision */
     struct arena scratch; /* of the shards */
+    bool seated;          /* the group has answered at least once */
     bool barrier_due;     /* take the ends of the sources before the next timer */
     int64_t round_ms;     /* when the last round began */
     uint64_t foreign;     /* facts read since positions were last written */
@@ -196,14 +197,14 @@ static void release(struct worker *w, struct shard *s)
 }
 
 /* What stays ours keeps its memory: the log itself says whether somebody else came in between. */
-static void take_membership(struct worker *w)
+static bool take_membership(struct worker *w)
 {
     const struct log_partition *owned;
     size_t count;
     enum group_event event = group_poll(w->group, &owned, &count);
     if (event == GROUP_NOTHING)
-        return;
-    atomic_store(&w->options->status->seated, true);
+        return false;
+    w->seated = true;
     for (size_t i = 0; i < w->shards_count; i++) {
         struct shard *s = &w->shards[i];
         bool before = s->assigned;
@@ -216,6 +217,7 @@ static void take_membership(struct worker *w)
         if (event == GROUP_ASSIGNED && !s->assigned)
             release(w, s);
     }
+    return true;
 }
 
 /* ---- 2. takeovers --------------------------------------------------------------------------- */
@@ -536,6 +538,7 @@ static void publish_status(struct worker *w)
     atomic_store(&status->owned, owned);
     atomic_store(&status->active, running);
     atomic_store(&status->halted, halted);
+    atomic_store(&status->seated, w->seated); /* last: until then nothing is known to be owned */
 }
 
 /* ---- the round ------------------------------------------------------------------------------ */
@@ -546,7 +549,8 @@ static size_t round_of(struct worker *w)
     int64_t now = clock_monotonic_ms();
     w->barrier_due = w->barrier_due || (w->round_ms && now - w->round_ms > OWNER_STALL_MS);
     w->round_ms = now;
-    take_membership(w);
+    if (take_membership(w))
+        publish_status(w); /* /readyz is red during the takeovers that follow */
     take_overs(w);
     for (size_t i = 0; i < w->shards_count; i++)
         done += decide_commands(w, &w->shards[i]);
