@@ -3,6 +3,7 @@
 
 Expects the services of ./dev (FOLDLOG_TEST_KAFKA, FOLDLOG_TEST_PG, FOLDLOG_TEST_SANDBOX) and the release build.
 """
+import atexit
 import http.client
 import json
 import os
@@ -45,6 +46,7 @@ class System:
         self.log = open(os.path.join(os.environ.get("FOLDLOG_RUN", "."), f"bench-{name}.log"), "w")
         self.process = subprocess.Popen([FOLDLOG, "run", f"--roles={roles}"], env=self.env,
                                         stderr=self.log, stdout=self.log)
+        atexit.register(self.process.kill)  # also when a step of the benchmark fails
         self.await_ready()
         subprocess.run([FOLDLOG, "admin"], env=self.env, check=True, stdout=subprocess.DEVNULL)
         with open(self.env["FOLDLOG_ADMIN_FILE"]) as file:

@@ -2,6 +2,7 @@
 #include "runtime/clock.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -31,10 +32,19 @@ void clock_sleep_ms(int ms)
     nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}, NULL);
 }
 
+/* One call of the kernel for many ids. */
 static void random_bytes(void *out, size_t size)
 {
-    if (getrandom(out, size, 0) != (ssize_t)size)
-        abort();
+    enum { STORE = 256 }; /* getrandom gives as much without being interrupted */
+    static _Thread_local unsigned char store[STORE];
+    static _Thread_local size_t left;
+    if (size > left) {
+        if (getrandom(store, STORE, 0) != STORE)
+            abort();
+        left = STORE;
+    }
+    left -= size;
+    memcpy(out, store + left, size);
 }
 
 uint64_t random_u64(void)
