@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""./dev bench [commands|codec] [--json]: each figure beside its limit, taken in the same run.
+"""./dev bench [orders|commands|codec]... [--json]: each figure beside its limit, taken in the same run.
 
 Expects the services of ./dev (FOLDLOG_TEST_KAFKA, FOLDLOG_TEST_PG, FOLDLOG_TEST_SANDBOX) and the release build.
 """
@@ -19,10 +19,13 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build", "release")
 FOLDLOG = os.path.join(BUILD, "app", "foldlog")
 SECONDS = float(os.environ.get("BENCH_SECONDS", "4"))
+POLL_SECONDS = 0.002
+QUIET_SECONDS = 0.1
+WARM_SECONDS = 2 * SECONDS
 SKUS = 100
-# Kafka Streams with exactly-once, measured on a machine of this kind, not in this run.
 SECRETS = {"FOLDLOG_SECRET": "fingerprints of the benchmark, 32 characters", "FOLDLOG_MASTER_KEY": "5a" * 32,
            "FOLDLOG_EMAIL_SECRET": "addresses of the benchmark, 32 characters"}
+# Kafka Streams with exactly-once, measured on a machine of this kind, not in this run.
 STREAMS_EOS = {1: 260, 64: 6900, 256: 10700}
 
 
@@ -33,9 +36,9 @@ def free_port():
 
 
 class System:
-    """One `foldlog run` with the given roles."""
+    """One `foldlog run` with the given roles; `apart`: a second one with these."""
 
-    def __init__(self, roles, name):
+    def __init__(self, roles, name, apart=None):
         self.port, self.admin = free_port(), free_port()
         self.env = dict(os.environ, FOLDLOG_KAFKA=os.environ["FOLDLOG_TEST_KAFKA"], FOLDLOG_PG=os.environ["FOLDLOG_TEST_PG"],
                         FOLDLOG_PAYMENT_URL=os.environ["FOLDLOG_TEST_SANDBOX"], FOLDLOG_DEV="true",
@@ -44,9 +47,9 @@ class System:
         for verb in (["topics", "apply"], ["migrate"]):
             subprocess.run([FOLDLOG, *verb], env=self.env, check=True, stdout=subprocess.DEVNULL)
         self.log = open(os.path.join(os.environ.get("FOLDLOG_RUN", "."), f"bench-{name}.log"), "w")
-        self.process = subprocess.Popen([FOLDLOG, "run", f"--roles={roles}"], env=self.env,
-                                        stderr=self.log, stdout=self.log)
-        atexit.register(self.process.kill)  # also when a step of the benchmark fails
+        self.apart = apart and self.spawn(apart, dict(self.env, FOLDLOG_INSTANCE="bench-apart", FOLDLOG_PORT=str(free_port()),
+                                                      FOLDLOG_ADMIN_PORT=str(free_port())))
+        self.process = self.spawn(roles, self.env)
         self.await_ready()
         subprocess.run([FOLDLOG, "admin"], env=self.env, check=True, stdout=subprocess.DEVNULL)
         with open(self.env["FOLDLOG_ADMIN_FILE"]) as file:
@@ -54,6 +57,11 @@ class System:
         status, grant = Client(self.port).call("POST", "/v1/sessions", admin)
         assert status == 201, (status, grant)
         self.token = grant["access_token"]
+
+    def spawn(self, roles, env):
+        process = subprocess.Popen([FOLDLOG, "run", f"--roles={roles}"], env=env, stderr=self.log, stdout=self.log)
+        atexit.register(process.kill)  # also when a step of the benchmark fails
+        return process
 
     def await_ready(self):
         until = time.time() + 60
@@ -74,9 +82,13 @@ class System:
         text = open(f"/proc/{self.process.pid}/status").read()
         return int(re.search(r"VmRSS:\s+(\d+)", text).group(1)) / 1024
 
+    def load(self, connections, prefix, seconds=SECONDS):
+        return run_json(f"{BUILD}/bench/load_http", self.port, connections, seconds, prefix, SKUS, self.token)
+
     def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(15)
+        for process in filter(None, (self.process, self.apart)):
+            process.send_signal(signal.SIGTERM)
+            process.wait(15)
 
 
 class Client:
@@ -113,65 +125,98 @@ def run_json(*command):
     return json.loads(subprocess.run([str(c) for c in command], check=True, capture_output=True, text=True).stdout)
 
 
-def order_to_confirmed(system, prefix, count=30):
+def confirm_one(client, sku, limit):
+    """Milliseconds from the POST of an order to the GET that shows it confirmed."""
+    began = time.perf_counter()
+    status, answer = client.call("POST", "/v1/orders", {
+        "items": [{"sku": sku, "quantity": 1}], "payment_method": "ok",
+        "shipping_address": {"name": "Ada", "line1": "1 Street", "city": "London", "country": "GB"}})
+    assert status == 201, (status, answer)
+    while True:
+        status, order = client.call("GET", f"/v1/orders/{answer['id']}")
+        if status == 200 and order["status"] == "confirmed":
+            return (time.perf_counter() - began) * 1000
+        assert time.perf_counter() - began < limit, (status, order)
+        time.sleep(POLL_SECONDS)
+
+
+def settle(system, prefix):
+    """Until what the load left behind is done: then an order that comes last is confirmed at once."""
+    client = Client(system.port, system.token)
+    while confirm_one(client, f"{prefix}0", 300) > 500:
+        pass
+
+
+def order_to_confirmed(system, prefix, count=60):
+    """One at a time; the next when the last is over."""
     client, took = Client(system.port, system.token), []
     for i in range(count):
-        began = time.perf_counter()
-        status, answer = client.call("POST", "/v1/orders", {
-            "items": [{"sku": f"{prefix}{i % SKUS}", "quantity": 1}], "payment_method": "ok",
-            "shipping_address": {"name": "Ada", "line1": "1 Street", "city": "London", "country": "GB"}})
-        assert status == 201, (status, answer)
-        while True:
-            status, order = client.call("GET", f"/v1/orders/{answer['id']}")
-            if status == 200 and order["status"] == "confirmed":
-                break
-            assert time.perf_counter() - began < 20, (status, order)
-            time.sleep(0.001)
-        took.append((time.perf_counter() - began) * 1000)
+        took.append(confirm_one(client, f"{prefix}{i % SKUS}", 20))
+        time.sleep(QUIET_SECONDS)
     return took
 
 
+def raw_limit(connections, seconds=SECONDS):
+    return run_json(f"{BUILD}/bench/load_raw", os.environ["FOLDLOG_TEST_KAFKA"], "bench.a", "bench.b", 4, connections, seconds,
+                    650, 750)
+
+
+def warm_up(system, prefix):
+    """A broker that has just started compiles for half a minute, on the same cores."""
+    raw_limit(256, WARM_SECONDS)
+    system.load(64, prefix, WARM_SECONDS)
+
+
+def add_measure(measures, name, value, unit, limit=None, peers=None):
+    measures.append({"name": name, "value": round(value, 3), "unit": unit, "limit": limit and round(limit, 3),
+                     "ratio_to_limit": limit and round(value / limit, 3), "peers": peers or {}})
+
+
 def bench_commands():
+    """The way of a command, first with its read models on the same cores, then while they stand still."""
     measures = []
     prefix = f"b{time.time_ns() % 10**10}-"
-    kafka = os.environ["FOLDLOG_TEST_KAFKA"]
-
-    def add(name, value, unit, limit=None, peers=None):
-        measures.append({"name": name, "value": round(value, 3), "unit": unit, "limit": limit and round(limit, 3),
-                         "ratio_to_limit": limit and round(value / limit, 3), "peers": peers or {}})
-
-    path = System("gateway,api,commands,projections", "path")
+    path = System("gateway,api,commands", "path", apart="projections")
     stock_the_shop(path, prefix)
+    warm_up(path, prefix)
     for connections in (1, 64, 256):
-        mine = run_json(f"{BUILD}/bench/load_http", path.port, connections, SECONDS, prefix, SKUS, path.token)
-        raw = run_json(f"{BUILD}/bench/load_raw", kafka, "bench.a", "bench.b", 4, connections, SECONDS, 650, 750)
-        bad = {k: v for k, v in mine["status"].items() if k != "201"}
-        if bad:
-            print(f"bench: {connections} connections: answers other than 201: {bad}", file=sys.stderr)
-        add(f"commands/s at {connections}", mine["per_second"], "1/s", raw["per_second"],
-            {"kafka-streams-eos (another run)": STREAMS_EOS[connections]})
-        add(f"p50 at {connections}", mine["p50_ms"], "ms", raw["p50_ms"])
-        add(f"p99 at {connections}", mine["p99_ms"], "ms", raw["p99_ms"])
-    add("RSS of api + commands + projections after the load", path.rss_mb(), "MB")
+        measure_path(measures, path, prefix, connections)
+    add_measure(measures, "RSS of api + commands after the load", path.rss_mb(), "MB")
     path.stop()
-    whole = System("gateway,api,commands,projections,saga,effects,publisher", "whole")
-    add("RSS of everything, just started", whole.rss_mb(), "MB")
-    whole.stop()
     return measures
 
 
+def measure_path(measures, path, prefix, connections):
+    with_models = path.load(connections, prefix)
+    path.apart.send_signal(signal.SIGSTOP)
+    raw = raw_limit(connections)
+    alone = path.load(connections, prefix)
+    path.apart.send_signal(signal.SIGCONT)
+    for mine, note in ((alone, ""), (with_models, ", with read models")):
+        bad = {k: v for k, v in mine["status"].items() if k != "201"}
+        if bad:
+            print(f"bench: {connections} connections{note}: answers other than 201: {bad}", file=sys.stderr)
+        add_measure(measures, f"commands/s at {connections}{note}", mine["per_second"], "1/s", raw["per_second"],
+                    {} if note else {"kafka-streams-eos (another run)": STREAMS_EOS[connections]})
+        add_measure(measures, f"p50 at {connections}{note}", mine["p50_ms"], "ms", raw["p50_ms"])
+        add_measure(measures, f"p99 at {connections}{note}", mine["p99_ms"], "ms", raw["p99_ms"])
+
+
 def bench_orders():
-    """On a fresh log, so that nothing else is under way."""
+    """On a fresh log. Idle: the broker is warm, and nothing else is under way."""
+    measures = []
     prefix = f"o{time.time_ns() % 10**10}-"
     whole = System("gateway,api,commands,projections,saga,effects,publisher", "orders")
     stock_the_shop(whole, prefix)
+    warm_up(whole, prefix)
+    mine = whole.load(64, prefix)
+    add_measure(measures, "whole system, commands/s at 64", mine["per_second"], "1/s")
+    add_measure(measures, "whole system, p50 at 64", mine["p50_ms"], "ms")
+    add_measure(measures, "RSS of everything under load", whole.rss_mb(), "MB")
+    settle(whole, prefix)
     took = order_to_confirmed(whole, prefix)
-    measures = [{"name": "order to CONFIRMED, idle, p50", "value": round(statistics.median(took), 1), "unit": "ms"},
-                {"name": "order to CONFIRMED, idle, max", "value": round(max(took), 1), "unit": "ms"}]
-    mine = run_json(f"{BUILD}/bench/load_http", whole.port, 64, SECONDS, prefix, SKUS, whole.token)
-    measures.append({"name": "whole system, commands/s at 64", "value": mine["per_second"], "unit": "1/s"})
-    measures.append({"name": "whole system, p50 at 64", "value": mine["p50_ms"], "unit": "ms"})
-    measures.append({"name": "RSS of everything under load", "value": round(whole.rss_mb(), 1), "unit": "MB"})
+    add_measure(measures, "order to CONFIRMED, idle, p50", statistics.median(took), "ms")
+    add_measure(measures, "order to CONFIRMED, idle, max", max(took), "ms")
     whole.stop()
     return measures
 
@@ -189,7 +234,9 @@ def main():
     for name in names:
         if name not in BENCHES:
             sys.exit(f"bench: there is no benchmark \"{name}\": {', '.join(BENCHES)}")
-        measures += BENCHES[name]()
+    for name in BENCHES:  # in this order: the first wants a fresh log
+        if name in names:
+            measures += BENCHES[name]()
     if "--json" in sys.argv:
         print(json.dumps({"measures": measures}))
         return
