@@ -7,6 +7,7 @@
 #include "runtime/api_internal.h"
 #include "runtime/clock.h"
 #include "runtime/cursor.h"
+#include "runtime/pace.h"
 #include "runtime/report.h"
 
 enum {
@@ -17,6 +18,8 @@ enum {
     TICK_MS = 20, /* between looks at deadlines */
     IDLE_MS = 200,
     REOPEN_MS = 1000, /* after a tail broke */
+    FEW = 32,         /* waiting commands that do not make others wait for them */
+    PACE_US = 16,     /* for each waiting command otherwise: pace.h */
 };
 
 struct tail {
@@ -348,12 +351,15 @@ static void *run(void *context)
     struct api_loop *loop = context;
     bool stopping;
     do {
+        int64_t began_us = clock_monotonic_us();
         stopping = append_queued(loop);    /* 1. commands go out */
         producer_poll(loop->producer, 0);  /* 2. their offsets come back */
         read_all(loop);                    /* 3. decisions are read, who waits is answered */
         look_at_deadlines(loop, stopping); /* 4. who waited long enough is told 202 */
-        if (!stopping)
+        if (!stopping) {
+            pace_keep(began_us, loop->waiting, FEW, PACE_US);
             log_wait(loop->reader, loop->refused ? 1 : loop->waiting ? TICK_MS : IDLE_MS);
+        }
     } while (!stopping);
     while (loop->refused) {
         struct api_call *call = loop->refused;

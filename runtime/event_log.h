@@ -14,8 +14,8 @@
 #include "core/limits.h"
 
 enum {
-    TAIL_RING_BYTES = 1024 * 1024, /* per topic partition */
-    TAIL_RING_RECORDS = 8192,      /* per topic partition */
+    TAIL_RING_BYTES = 512 * 1024, /* per topic partition */
+    TAIL_RING_RECORDS = 4096,     /* per topic partition */
     CATCH_UP_WAIT_MS = 200, /* log_read blocks so long behind the tail; up to 1 s where fetching is
                                slow */
     METADATA_TIMEOUT_MS = 10000,

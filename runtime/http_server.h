@@ -11,11 +11,11 @@
 #include "core/text.h"
 
 enum {
-    HTTP_FIELDS_MAX = 64,        /* header fields and query parameters of one request */
+    HTTP_FIELDS_MAX = 64,       /* header fields and query parameters of one request */
     HTTP_HEAD_BYTES_MAX = 8192, /* request line and header */
-    HTTP_REQUEST_SECONDS = 10,   /* from the request line to the last byte of the body */
-    HTTP_ANSWER_SECONDS = 30,    /* for the client to take the answer */
-    HTTP_IDLE_SECONDS = 75,      /* from one request to the request line of the next */
+    HTTP_REQUEST_SECONDS = 10,  /* from the request line to the last byte of the body */
+    HTTP_ANSWER_SECONDS = 30,   /* for the client to take the answer */
+    HTTP_IDLE_SECONDS = 75,     /* from one request to the request line of the next */
     HTTP_ANSWER_FIELDS_MAX = 12,
 };
 

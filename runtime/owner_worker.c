@@ -9,6 +9,7 @@
 #include "core/mutant.h"
 #include "core/partition.h"
 #include "runtime/clock.h"
+#include "runtime/pace.h"
 #include "runtime/report.h"
 
 enum { FACTS_MAX = 64, ARENA_BYTES = 3 * UNIT_ARENA_BYTES, FLUSH_STEP_MS = 10 };
@@ -582,10 +583,13 @@ static void serve(struct worker *w)
 {
     w->positions_ms = clock_monotonic_ms();
     while (!atomic_load(w->options->stop)) {
+        int64_t began_us = clock_monotonic_us();
         size_t done = round_of(w);
         publish_status(w);
         if (done == 0)
             log_wait(w->reader, OWNER_IDLE_WAIT_MS);
+        else
+            pace_keep(began_us, done, OWNER_FEW, OWNER_PACE_US);
     }
     settle_all(w);
 }

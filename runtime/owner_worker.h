@@ -10,6 +10,8 @@ enum {
     OWNER_BATCH = 256,       /* records decided per partition and round */
     OWNER_IDLE_WAIT_MS = 50, /* the longest sleep: group, timers and retakes are looked at this
                                 often */
+    OWNER_FEW = 8,           /* inputs in a round that do not make the next one wait */
+    OWNER_PACE_US = 125,     /* for each input otherwise: pace.h */
     OWNER_STALL_MS = 5000,   /* a pause longer than this makes timers wait for their inputs again */
     OWNER_POSITION_FACTS = 10000, /* foreign facts read without a decision until positions are
                                      written */

@@ -64,7 +64,7 @@ static void set_status(const struct worker *w, bool leader, int halted)
 static void nap(const struct worker *w, int ms)
 {
     for (int64_t end = clock_monotonic_ms() + ms; !stopping(w) && clock_monotonic_ms() < end;)
-        clock_sleep_ms(NAP_STEP_MS);
+        clock_sleep_us(NAP_STEP_MS * 1000);
 }
 
 /* ---- halting ---- */
@@ -465,7 +465,7 @@ static void keep_pace(const struct worker *w)
 {
     int64_t since = clock_monotonic_ms() - w->fenced_ms;
     if (since < PROJECTION_PACE_MS)
-        clock_sleep_ms((int)(PROJECTION_PACE_MS - since));
+        clock_sleep_us((PROJECTION_PACE_MS - since) * 1000);
 }
 
 static struct err work(struct worker *w)

@@ -28,10 +28,10 @@ int64_t clock_monotonic_us(void)
     return SECOND + world.now;
 }
 
-void clock_sleep_ms(int ms)
+void clock_sleep_us(int64_t us)
 {
     world_point();
-    world_sleep((int64_t)ms * MS);
+    world_sleep(us);
 }
 
 uint64_t random_u64(void)
