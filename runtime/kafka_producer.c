@@ -147,8 +147,8 @@ void producer_close(struct log_producer *producer)
     free(producer);
 }
 
-/* The first append to a topic would wait about a second for its metadata: ask for it here
- * (facts.md). */
+/* The first append to a topic would wait about a second for its metadata: ask for it here.
+ */
 static rd_kafka_topic_t *handle_of(struct log_producer *producer, struct log_topic *topic)
 {
     size_t i = (size_t)(topic - producer->log->topics);

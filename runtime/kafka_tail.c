@@ -452,8 +452,8 @@ static rd_kafka_message_t *consume_from(const struct fetch *f, int64_t from)
     return m;
 }
 
-/* The first record at `from`. librdkafka stops fetching while its queue is full and may then sleep
- * for a second over an empty one (facts.md): starting the fetch again wakes it. But an answer of a
+/* The first record at `from`. librdkafka 2.0 stops fetching while its queue is full and may then
+ * sleep for a second over an empty one: starting the fetch again wakes it. But an answer of a
  * fetch that was stopped is thrown away, so every fourth start is given twice the patience. */
 static struct err fetch_first(struct log_reader *reader, struct log_topic *topic, int partition,
                               int64_t from, struct fetch **ret_fetch,

@@ -1,5 +1,4 @@
-/* Kafka transactions driven so that they cannot lie. The reasons stand in docs/facts.md, "Publisher
- * only". */
+/* Kafka transactions driven so that they cannot lie: see decision 007. */
 #include "runtime/kafka_transaction.h"
 
 #include <assert.h>
