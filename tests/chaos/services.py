@@ -50,9 +50,11 @@ class Process:
         self.wanted = False
         self.started_at = None
         self.deaths = []  # (seconds lived, exit code) that nobody here caused
+        self.history = []  # (wall clock, "kill" or "start")
 
     def start(self):
         with self.lock, open(f"{self.run}/{self.name}.log", "ab") as log:
+            self.history.append((time.time(), "start"))
             self.process = subprocess.Popen(self.command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, start_new_session=True, cwd=self.cwd)
             self.wanted, self.started_at = True, time.monotonic()
@@ -82,6 +84,7 @@ class Process:
         with self.lock:
             self.wanted = False
             children = children_of(self.process.pid)
+            self.history.append((time.time(), "kill"))
             self.process.kill()
             self.process.wait()
         end = time.monotonic() + GONE_S
