@@ -256,11 +256,19 @@ static void fail(struct shard *s, struct err e)
         owner_depose(&s->owner, e);
 }
 
-static void take_over(struct worker *w, struct shard *s)
+static bool announce(struct worker *w, struct shard *s)
 {
     struct err e = log_follow(w->reader, s->owner.commands, s->owner.partition);
     if (e.code == ERR_OK)
-        e = shard_take_over(s);
+        e = shard_announce(s);
+    if (e.code != ERR_OK && e.code != ERR_STOPPING)
+        fail(s, e);
+    return e.code == ERR_OK;
+}
+
+static void take_over(struct worker *w, struct shard *s)
+{
+    struct err e = shard_take_over(s);
     if (e.code == ERR_OK && !(MUTANT(no_rewind_after_takeover) && w->pulls[0].open))
         e = rewind_pulls(w, s);
     s->rewind = false;
@@ -285,17 +293,27 @@ static void catch_up(struct worker *w, struct shard *s)
         fail(s, e);
 }
 
+static bool takeover_due(const struct shard *s)
+{
+    return s->assigned &&
+           (s->owner.state == OWNER_IDLE || (s->owner.state == OWNER_DEPOSED &&
+                                             clock_monotonic_ms() >= s->owner.retake_at_ms));
+}
+
+/* All announce themselves before the first waits for its TAKEOVER. */
 static void take_overs(struct worker *w)
 {
+    bool announced[OWNER_SHARDS_MAX] = {false};
     for (size_t i = 0; i < w->shards_count && !atomic_load(w->options->stop); i++) {
         struct shard *s = &w->shards[i];
-        bool due = s->owner.state == OWNER_IDLE || (s->owner.state == OWNER_DEPOSED &&
-                                                    clock_monotonic_ms() >= s->owner.retake_at_ms);
-        if (s->assigned && due)
-            take_over(w, s);
+        if (takeover_due(s))
+            announced[i] = announce(w, s);
         else if (s->assigned && s->owner.state == OWNER_ACTIVE && s->rewind)
             catch_up(w, s);
     }
+    for (size_t i = 0; i < w->shards_count; i++)
+        if (announced[i])
+            take_over(w, &w->shards[i]);
 }
 
 /* ---- 3. inputs ------------------------------------------------------------------------------ */
