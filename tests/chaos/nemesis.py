@@ -1,6 +1,7 @@
 """What goes wrong, and when: a schedule that a seed decides, and the hands that carry it out."""
 import math
 import random
+import resource
 import threading
 import time
 import uuid
@@ -16,6 +17,7 @@ REPLACED_S = 8  # killed and missed: others have its partitions by then
 PAUSE_S = CUT_S = 9  # beyond the session of 6 s
 HELD_S = (0.4, 3, 9, 25)  # the last is beyond the time limit of an append
 SILENT_S = 60  # a client of Kafka finds out by then that nobody answers any more
+SHORT_S = 6  # without memory, or with a full disk
 HIT_S = 5  # a request of the kind wanted comes within
 ECHOES = 8
 SETTLED_S = 4  # so long after the end of a harm its effects may be felt
@@ -90,6 +92,8 @@ def steps_of(minutes, crew, chance):
     steps += [Step("pause", chance.choice(crew.foldlogs())) for _ in range(promise.pauses)]
     steps += [Step("pause", chance.choice(BACKENDS)) for _ in range(int(minutes // 3))]
     steps += [Step(what, chance.choice(LOGS)) for what in ("takeover", "echo") for _ in range(rounds)]
+    steps += [Step("starve", chance.choice(crew.foldlogs())) for _ in range(rounds)]
+    steps += [Step("full", full) for full in chance.sample(("kafka", "postgres") * rounds, rounds)]
     what = ["cut", HOLD, LOSE_ANSWER, DUPLICATE, LOSE_REQUEST]
     faults = promise.faults + max(1, round(minutes / 2))
     what += [chance.choice(("cut", HOLD, HOLD, LOSE_ANSWER, LOSE_REQUEST, DUPLICATE)) for _ in range(faults - len(what))]
@@ -189,6 +193,33 @@ class Nemesis:
         self.pauses += 1
         self.pauses_of_foldlogs += step.whom not in BACKENDS
         self.later(PAUSE_S, step.whom, victim.resume)
+
+    def starve(self, step):
+        """No byte more of memory than it has. Who does not end by himself is killed."""
+        self.restore_now(step.whom)
+        victim = self.processes[step.whom]
+        self.harm(step.whom, SHORT_S)
+        victim.doomed = True
+        victim.limit(resource.RLIMIT_AS, victim.address_space())
+        code = victim.ends_within(SHORT_S)
+        self.others += 1
+        self.say(f"{step.whom} " + ("went on without memory" if code is None else f"ended with {code}"))
+        if code is None:
+            self.kill_for(step.whom, 0.1)
+
+    def full(self, step):
+        """Its disk takes nothing more; after a while there is room again."""
+        self.restore_now(step.whom)
+        victim = self.processes[step.whom]
+        self.harm(step.whom, SHORT_S)
+        victim.doomed = True
+        victim.limit(resource.RLIMIT_FSIZE, 0)
+        code = victim.ends_within(SHORT_S)
+        self.others += 1
+        self.say(f"{step.whom} " + ("went on with a full disk" if code is None else f"ended with {code}"))
+        if code is None:
+            victim.limit(resource.RLIMIT_FSIZE, None)
+            victim.doomed = False
 
     # ---- the network ----
 
