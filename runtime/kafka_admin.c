@@ -7,7 +7,7 @@
 #include "runtime/revocation.h"
 #include "runtime/topics.h"
 
-enum { ADMIN_TIMEOUT_MS = 30000, ADMIN_TOPICS_MAX = 64 };
+enum { ADMIN_TIMEOUT_MS = 30000, ADMIN_TOPICS_MAX = 64, STEP_MS = 50 };
 
 #define RETENTION_COMMANDS_MS "2592000000"  /* 30 days */
 #define RETENTION_REVOCATIONS_MS "86400000" /* a day; they matter for minutes */
@@ -128,15 +128,51 @@ static struct err create_all(struct admin *a)
     return code ? kafka_fail("creating topics", code) : OK;
 }
 
+static bool has_leaders(const struct rd_kafka_metadata_topic *t)
+{
+    for (int p = 0; p < t->partition_cnt; p++)
+        if (t->partitions[p].leader < 0)
+            return false;
+    return !t->err && t->partition_cnt > 0;
+}
+
+static size_t count_seen(const struct admin *a, const struct rd_kafka_metadata *m)
+{
+    size_t seen = 0;
+    for (size_t i = 0; i < a->count; i++)
+        for (int k = 0; k < m->topic_cnt; k++)
+            seen += strcmp(m->topics[k].topic, a->plans[i].name) == 0 && has_leaders(&m->topics[k]);
+    return seen;
+}
+
+/* The controller's word is not yet the brokers': a topic just created may be unknown to them. */
+static struct err await_all(struct admin *a)
+{
+    const struct rd_kafka_metadata *m;
+    size_t seen = 0;
+    for (int waited_ms = 0; seen < a->count && waited_ms < ADMIN_TIMEOUT_MS; waited_ms += STEP_MS) {
+        rd_kafka_resp_err_t code = rd_kafka_metadata(a->client, 1, NULL, &m, METADATA_TIMEOUT_MS);
+        if (code)
+            return kafka_fail("topic metadata", code);
+        seen = count_seen(a, m);
+        rd_kafka_metadata_destroy(m);
+        if (seen < a->count)
+            nanosleep(&(struct timespec){.tv_nsec = STEP_MS * 1000000L}, NULL);
+    }
+    return seen == a->count ? OK : FAIL(ERR_TIMEOUT, "created topics do not appear");
+}
+
 struct err topics_apply(const struct topics_options *options, topics_tell tell, void *context)
 {
     struct admin a = {.options = options, .tell = tell, .context = context};
     struct err e = begin(&a);
     if (e.code == ERR_OK)
         e = create_all(&a);
-    close_client(&a);
     if (e.code == ERR_OK && a.faults)
         e = FAIL(ERR_CONFIG, "some topics could not be created");
+    if (e.code == ERR_OK)
+        e = await_all(&a);
+    close_client(&a);
     return e;
 }
 
