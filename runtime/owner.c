@@ -249,8 +249,8 @@ struct err owner_take_over(struct owner *o, owner_fold fold, void *context)
     o->takeovers++;
     report(REPORT_INFO, "took_over", "topic", log_topic_name(o->log), "partition",
            report_number(o->partition), "epoch", report_number(o->epoch), "commands_next",
-           report_number(o->commands_next), "ms",
-           report_number(clock_monotonic_ms() - o->began_ms), NULL);
+           report_number(o->commands_next), "ms", report_number(clock_monotonic_ms() - o->began_ms),
+           NULL);
     return OK;
 }
 
