@@ -66,6 +66,10 @@ void log_unfollow(struct log_reader *reader, struct log_topic *topic, int partit
 NODISCARD struct err log_read(struct log_reader *reader, struct log_topic *topic, int partition,
                               int64_t from, struct arena *arena, struct log_record *records,
                               size_t max, size_t *ret_count);
+/* A hint that log_read will begin at `from`, far behind the tail: who begins in many partitions
+ * says so of all of them first, and does not wait for each alone. The partition must be followed.
+ */
+void log_prefetch(struct log_reader *reader, struct log_topic *topic, int partition, int64_t from);
 /* Blocks until there are news since the last log_wait returned, or timeout. */
 void log_wait(struct log_reader *reader, int timeout_ms);
 /* Wakes the reader's log_wait; from any thread. */

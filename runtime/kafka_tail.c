@@ -559,6 +559,20 @@ struct err log_read(struct log_reader *reader, struct log_topic *topic, int part
     return OK;
 }
 
+void log_prefetch(struct log_reader *reader, struct log_topic *topic, int partition, int64_t from)
+{
+    struct tail *t = atomic_load(&topic->tails[partition]);
+    struct fetch *f;
+    assert(t);
+    pthread_mutex_lock(&t->lock);
+    bool behind = from < t->first;
+    pthread_mutex_unlock(&t->lock);
+    if (!behind)
+        return;
+    struct err e = fetch_at(reader, topic, partition, from, &f);
+    (void)e; /* whoever reads meets it again */
+}
+
 void log_reader_poke(struct log_reader *reader)
 {
     pthread_mutex_lock(&reader->lock);

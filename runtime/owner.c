@@ -201,7 +201,8 @@ static void forget(struct owner *o)
     }
 }
 
-static struct err take_over(struct owner *o, owner_fold fold, void *context, struct arena *arena)
+static struct err fold_and_announce(struct owner *o, owner_fold fold, void *context,
+                                    struct arena *arena)
 {
     int64_t first, end;
     forget(o);
@@ -211,7 +212,12 @@ static struct err take_over(struct owner *o, owner_fold fold, void *context, str
     TRY(cursor_resume(&o->tail, o->reader, o->log, o->partition, 0));
     TRY(fold_to(o, end, fold, context, arena));
     arena_reset(arena);
-    TRY(announce(o, arena));
+    return announce(o, arena);
+}
+
+static struct err take_over(struct owner *o, owner_fold fold, void *context, struct arena *arena)
+{
+    int64_t first, end;
     TRY(fold_to_own(o, fold, context, arena));
     TRY(log_ends(o->commands, o->partition, &first, &end));
     if (MUTANT(resume_from_end_of_commands))
@@ -221,9 +227,18 @@ static struct err take_over(struct owner *o, owner_fold fold, void *context, str
     return OK;
 }
 
+struct err owner_announce(struct owner *o, owner_fold fold, void *context)
+{
+    struct arena arena = {.base = aligned_alloc(16, ARENA_BYTES), .size = ARENA_BYTES};
+    assert(arena.base);
+    o->began_ms = clock_monotonic_ms();
+    struct err e = fold_and_announce(o, fold, context, &arena);
+    free(arena.base);
+    return e;
+}
+
 struct err owner_take_over(struct owner *o, owner_fold fold, void *context)
 {
-    int64_t began_ms = clock_monotonic_ms();
     struct arena arena = {.base = aligned_alloc(16, ARENA_BYTES), .size = ARENA_BYTES};
     assert(arena.base);
     struct err e = take_over(o, fold, context, &arena);
@@ -234,7 +249,7 @@ struct err owner_take_over(struct owner *o, owner_fold fold, void *context)
     o->takeovers++;
     report(REPORT_INFO, "took_over", "topic", log_topic_name(o->log), "partition",
            report_number(o->partition), "epoch", report_number(o->epoch), "commands_next",
-           report_number(o->commands_next), "ms", report_number(clock_monotonic_ms() - began_ms),
+           report_number(o->commands_next), "ms", report_number(clock_monotonic_ms() - o->began_ms),
            NULL);
     return OK;
 }

@@ -50,6 +50,7 @@ struct owner {
     bool append_failed;
     int retake_ms;
     int64_t retake_at_ms; /* monotonic */
+    int64_t began_ms;     /* the takeover; monotonic */
     struct err why;       /* of a halt or the last deposition */
     uint64_t takeovers, depositions;
     struct owner_source sources[OWNER_SOURCES_MAX];
@@ -59,8 +60,11 @@ struct owner {
 /* Called with each valid decision in the order of the log, while taking over (the fold). */
 typedef struct err (*owner_fold)(void *context, const struct fact *fact);
 
-/* Folds the log, announces itself, folds on to its own TAKEOVER. On success the owner is ACTIVE.
- * ERR_STOPPING when *stop became true. A HALT-class error must halt this partition. */
+/* A takeover is two steps, so that one who takes over many waits for their TAKEOVERs once, not one
+ * by one. The first forgets everything, folds the log and announces itself. ERR_STOPPING when *stop
+ * became true. A HALT-class error must halt this partition. */
+NODISCARD struct err owner_announce(struct owner *owner, owner_fold fold, void *context);
+/* The second folds on to its own TAKEOVER. On success the owner is ACTIVE. Errors as above. */
 NODISCARD struct err owner_take_over(struct owner *owner, owner_fold fold, void *context);
 /* Appends the decision: sets its mark, remembers its input as decided. Waits while the producer's
  * queue is full. */

@@ -223,12 +223,17 @@ static bool take_membership(struct worker *w)
 
 /* ---- 2. takeovers --------------------------------------------------------------------------- */
 
+static bool must_rewind(const struct pull *pull, const struct owner_source *from)
+{
+    return !pull->open || from->offset < pull->cursor.next;
+}
+
 /* The shared cursor goes back to where this shard must go on; one that cannot stays where it is,
  * for the others. */
 static struct err rewind_pull(struct worker *w, struct pull *pull, const struct owner_source *from)
 {
     int partition = pull->cursor.partition;
-    if (pull->open && from->offset >= pull->cursor.next)
+    if (!must_rewind(pull, from))
         return OK;
     if (from->index > 0)
         TRY(cursor_resume_at(&pull->cursor, w->reader, pull->topic, partition, from->offset));
@@ -238,8 +243,16 @@ static struct err rewind_pull(struct worker *w, struct pull *pull, const struct 
     return OK;
 }
 
+/* Where each begins is asked for before the first is waited for. */
 static struct err rewind_pulls(struct worker *w, const struct shard *s)
 {
+    const struct owner_source *from = s->owner.sources;
+    for (size_t k = 0; k < w->pulls_count; k++)
+        if (must_rewind(&w->pulls[k], &from[k])) {
+            TRY(log_follow(w->reader, w->pulls[k].topic, w->pulls[k].cursor.partition));
+            log_prefetch(w->reader, w->pulls[k].topic, w->pulls[k].cursor.partition,
+                         from[k].offset - (from[k].index == 0 && from[k].offset > 0));
+        }
     for (size_t k = 0; k < w->pulls_count; k++)
         TRY(rewind_pull(w, &w->pulls[k], &s->owner.sources[k]));
     return OK;
@@ -259,11 +272,26 @@ static void fail(struct shard *s, struct err e)
         owner_depose(&s->owner, e);
 }
 
+static struct err prepare(struct worker *w, struct shard *s)
+{
+    const struct owner *o = &s->owner;
+    TRY(log_follow(w->reader, o->commands, o->partition));
+    TRY(log_follow(w->reader, o->log, o->partition));
+    log_prefetch(w->reader, o->log, o->partition, 0);
+    return OK;
+}
+
+static bool announce(struct shard *s)
+{
+    struct err e = shard_announce(s);
+    if (e.code != ERR_OK && e.code != ERR_STOPPING)
+        fail(s, e);
+    return e.code == ERR_OK;
+}
+
 static void take_over(struct worker *w, struct shard *s)
 {
-    struct err e = log_follow(w->reader, s->owner.commands, s->owner.partition);
-    if (e.code == ERR_OK)
-        e = shard_take_over(s);
+    struct err e = shard_take_over(s);
     if (e.code == ERR_OK && !(MUTANT(no_rewind_after_takeover) && w->pulls[0].open))
         e = rewind_pulls(w, s);
     s->rewind = false;
@@ -288,17 +316,41 @@ static void catch_up(struct worker *w, struct shard *s)
         fail(s, e);
 }
 
+static bool takeover_due(const struct shard *s)
+{
+    return s->assigned &&
+           (s->owner.state == OWNER_IDLE ||
+            (s->owner.state == OWNER_DEPOSED && clock_monotonic_ms() >= s->owner.retake_at_ms));
+}
+
+static bool stopping(const struct worker *w)
+{
+    return atomic_load(w->options->stop);
+}
+
+/* All logs are asked for before the first is folded, all announce themselves before the first waits
+ * for its TAKEOVER. */
 static void take_overs(struct worker *w)
 {
-    for (size_t i = 0; i < w->shards_count && !atomic_load(w->options->stop); i++) {
+    bool due[OWNER_SHARDS_MAX] = {false};
+    for (size_t i = 0; i < w->shards_count && !stopping(w); i++) {
         struct shard *s = &w->shards[i];
-        bool due = s->owner.state == OWNER_IDLE || (s->owner.state == OWNER_DEPOSED &&
-                                                    clock_monotonic_ms() >= s->owner.retake_at_ms);
-        if (s->assigned && due)
-            take_over(w, s);
+        struct err e = OK;
+        due[i] = takeover_due(s);
+        if (due[i])
+            e = prepare(w, s);
         else if (s->assigned && s->owner.state == OWNER_ACTIVE && s->rewind)
             catch_up(w, s);
+        if (e.code != ERR_OK) {
+            fail(s, e);
+            due[i] = false;
+        }
     }
+    for (size_t i = 0; i < w->shards_count; i++)
+        due[i] = due[i] && !stopping(w) && announce(&w->shards[i]);
+    for (size_t i = 0; i < w->shards_count; i++)
+        if (due[i])
+            take_over(w, &w->shards[i]);
 }
 
 /* ---- 3. inputs ------------------------------------------------------------------------------ */

@@ -102,7 +102,7 @@ static struct err fold_fact(void *context, const struct fact *fact)
     return OK;
 }
 
-struct err shard_take_over(struct shard *s)
+struct err shard_announce(struct shard *s)
 {
     shard_finish(s);
     s->states =
@@ -112,6 +112,11 @@ struct err shard_take_over(struct shard *s)
     s->blank = calloc(1, state_size(s->service) + 1);
     if (!s->blank)
         abort();
+    return owner_announce(&s->owner, fold_fact, s);
+}
+
+struct err shard_take_over(struct shard *s)
+{
     return owner_take_over(&s->owner, fold_fact, s);
 }
 

@@ -29,7 +29,8 @@ struct shard {
     uint64_t accepted, refused, replayed, events, undecodable;
 };
 
-/* Forgets everything and takes over. */
+/* Forgets everything, folds the log and announces itself; then takes over: see owner.h. */
+NODISCARD struct err shard_announce(struct shard *shard);
 NODISCARD struct err shard_take_over(struct shard *shard);
 /* Frees what it remembers. */
 void shard_finish(struct shard *shard);

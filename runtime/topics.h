@@ -17,7 +17,7 @@ struct topics_options {
 /* One line about a topic for people: what is wrong, or what was done. */
 typedef void (*topics_tell)(void *context, const char *topic, const char *what);
 
-/* Creates what is missing. */
+/* Creates what is missing; returns when the broker knows all of them and who leads them. */
 NODISCARD struct err topics_apply(const struct topics_options *options, topics_tell tell,
                                   void *context);
 /* Tells everything that is wrong: missing, other partition count, finite retention or compaction of

@@ -10,7 +10,6 @@ import uuid
 import history as h
 
 CALL_S = 8  # a paused instance answers nobody
-CLIENTS = 12
 PAUSE_S = 0.4  # between two operations of a client, on average
 CONTENT = {"Content-Type": "application/json"}
 
@@ -232,24 +231,24 @@ class Client:
         self.lines.close()
 
 
-def open_shop(shop):
-    """The products, before anything goes wrong."""
+def open_shop(shop, plenty):
+    """The products, before anything goes wrong; most of them enough for `plenty` orders."""
     client = Client(shop, "s")
     shop.skus = [client.product(stock, 500 + 100 * n)
-                 for n, stock in enumerate([4000, 4000, 4000, 4000, 4000, 900, 300, 120, 60, 40])]
+                 for n, stock in enumerate([plenty] * 5 + [plenty // 4, 300, 120, 60, 40])]
     shop.discontinued = client.product(50, 700)
     client.do("status", "product", "PUT", f"/v1/products/{shop.discontinued}/status", {"status": "discontinued"})
     client.lines.close()
 
 
-def send_clients(shop, on_failure):
+def send_clients(shop, count, on_failure):
     """[Thread]: they end some time after shop.stop is set."""
     def live(number):
         try:
             Client(shop, number).live()
         except Exception as e:  # a client that dies silently would make the load look fine
             on_failure(f"client {number}: {type(e).__name__}: {e}")
-    threads = [threading.Thread(target=live, args=(n,), daemon=True) for n in range(CLIENTS)]
+    threads = [threading.Thread(target=live, args=(n,), daemon=True) for n in range(count)]
     for thread in threads:
         thread.start()
     return threads

@@ -3,6 +3,7 @@ started again in place. What runs is also written down as pid files, so that ./d
 not."""
 import http.client
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -49,13 +50,16 @@ class Process:
         self.paused = False
         self.wanted = False
         self.started_at = None
+        self.doomed = False  # it may end by itself, or what it lacks was taken from it
         self.deaths = []  # (seconds lived, exit code) that nobody here caused
+        self.history = []  # (wall clock, "kill" or "start")
 
     def start(self):
         with self.lock, open(f"{self.run}/{self.name}.log", "ab") as log:
+            self.history.append((time.time(), "start"))
             self.process = subprocess.Popen(self.command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, start_new_session=True, cwd=self.cwd)
-            self.wanted, self.started_at = True, time.monotonic()
+            self.wanted, self.doomed, self.started_at = True, False, time.monotonic()
             with open(f"{self.run}/{self.name}.pid", "w") as f:
                 f.write(f"{self.process.pid} {start_time(self.process.pid)}\n")
 
@@ -74,7 +78,9 @@ class Process:
         with self.lock:
             if not self.wanted or self.process is None or self.process.poll() is None:
                 return
-            self.deaths.append((time.monotonic() - self.started_at, self.process.returncode))
+            self.history.append((time.time(), "kill"))
+            if not self.doomed:
+                self.deaths.append((time.monotonic() - self.started_at, self.process.returncode))
             self.start()
 
     def kill(self):
@@ -82,6 +88,7 @@ class Process:
         with self.lock:
             self.wanted = False
             children = children_of(self.process.pid)
+            self.history.append((time.time(), "kill"))
             self.process.kill()
             self.process.wait()
         end = time.monotonic() + GONE_S
@@ -99,6 +106,26 @@ class Process:
     def resume(self):
         self.signal_all(signal.SIGCONT)
         self.paused = False
+
+    def limit(self, what, size):
+        """No more of a resource (resource.RLIMIT_X) than `size` for it and its children; None: as much as may be."""
+        for pid in [self.process.pid] + [p for p, born in children_of(self.process.pid) if start_time(p) == born]:
+            try:
+                hard = resource.prlimit(pid, what)[1]
+                resource.prlimit(pid, what, (hard if size is None else size, hard))
+            except ProcessLookupError:
+                pass  # it has just ended
+
+    def address_space(self):
+        with open(f"/proc/{self.process.pid}/statm") as f:
+            return int(f.read().split()[0]) * resource.getpagesize()
+
+    def ends_within(self, seconds):
+        """Its exit code, when it ends by itself; None."""
+        process, end = self.process, time.monotonic() + seconds
+        while process.poll() is None and time.monotonic() < end:
+            time.sleep(0.05)
+        return process.returncode
 
     def signal_all(self, number):
         self.process.send_signal(number)

@@ -1,12 +1,15 @@
 """The end of a transaction is held up in the network until the client has repeated it and the next transaction is
 open: the late request must not end that one half-way. Three times over, then every event is there once.
 usage: publisher_torn.py RIG"""
+import os
 import subprocess
 import sys
 import time
 
-import kafka_proxy
 import publisher_kills as story
+
+sys.path.append(os.path.join(os.path.dirname(__file__), "..", "support"))
+import network  # noqa: E402
 
 ROUNDS = 3
 
@@ -21,12 +24,12 @@ def wait_until(what, seconds, condition):
 
 def tear(proxy):
     """True: the late request reached the broker while a later transaction was open."""
-    ended = proxy.answers(kafka_proxy.END_TXN)
-    proxy.hold(kafka_proxy.END_TXN)
-    wait_until("a transaction's end", 20, lambda: proxy.held)
-    wait_until("its repetition", 30, lambda: proxy.answers(kafka_proxy.END_TXN) > ended)
-    produced = proxy.answers(kafka_proxy.PRODUCE)
-    wait_until("the next transaction", 30, lambda: proxy.answers(kafka_proxy.PRODUCE) > produced)
+    ended = proxy.answers(network.END_TXN)
+    proxy.hold(network.END_TXN)
+    wait_until("a transaction's end", 20, lambda: proxy.held())
+    wait_until("its repetition", 30, lambda: proxy.answers(network.END_TXN) > ended)
+    produced = proxy.answers(network.PRODUCE)
+    wait_until("the next transaction", 30, lambda: proxy.answers(network.PRODUCE) > produced)
     return proxy.release()
 
 
@@ -34,7 +37,7 @@ def main():
     if not story.BROKERS:
         print("FOLDLOG_TEST_KAFKA is not set")
         return 77
-    proxy = kafka_proxy.Proxy(int(story.BROKERS.rsplit(":", 1)[1]))
+    proxy = network.KafkaLink(int(story.BROKERS.rsplit(":", 1)[1]))
     service = story.fresh("torn")
     story.rig("init", service, check=True)
     writer = story.Writer(service, 12000, 50000)

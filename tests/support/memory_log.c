@@ -175,6 +175,11 @@ void log_unfollow(struct log_reader *reader, struct log_topic *topic, int partit
     assert(reader->log == topic->log && partition < topic->partitions);
 }
 
+void log_prefetch(struct log_reader *reader, struct log_topic *topic, int partition, int64_t from)
+{
+    (void)reader, (void)topic, (void)partition, (void)from;
+}
+
 struct err log_read(struct log_reader *reader, struct log_topic *topic, int partition, int64_t from,
                     struct arena *arena, struct log_record *records, size_t max, size_t *ret_count)
 {

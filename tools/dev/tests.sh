@@ -126,8 +126,10 @@ chaos_run() {
 
 chaos_end() {
     trap - EXIT
-    stop foldlog-a "$(stop_signal foldlog-a)"
-    stop foldlog-b "$(stop_signal foldlog-b)"
+    local pid
+    for pid in "$RUN"/foldlog-*.pid; do
+        [ ! -e "$pid" ] || stop "$(basename "$pid" .pid)" TERM
+    done
     services_down
     exit "$1"
 }
