@@ -9,12 +9,14 @@ static struct log_topic *topics[SIM_TOPICS_MAX];
 static int topics_count;
 static struct log_reader *readers;
 static int64_t landed_at;
+static bool away; /* a script's doing */
 
 void broker_begin(void)
 {
     topics_count = 0;
     readers = NULL;
     landed_at = 0;
+    away = false;
     producers_begin();
     groups_begin();
 }
@@ -77,22 +79,30 @@ static uint64_t sum_of(struct text bytes)
     return sum;
 }
 
+static void *grown(const void *list, int64_t count, int64_t room, size_t size)
+{
+    void *copy = world_alloc((size_t)room * size);
+    if (count)
+        memcpy(copy, list, (size_t)count * size);
+    return copy;
+}
+
+static void grow(struct part *part)
+{
+    int64_t room = part->room ? 2 * part->room : 64;
+    part->records = grown(part->records, part->end, room, sizeof *part->records);
+    part->landed = grown(part->landed, part->end, room, sizeof *part->landed);
+    part->by = grown(part->by, part->end, room, sizeof *part->by);
+    part->room = room;
+}
+
 int64_t broker_land(struct log_topic *topic, int partition, struct text key, struct text value)
 {
     struct part *part = &topic->parts[partition];
-    if (part->end == part->room) {
-        int64_t room = part->room ? 2 * part->room : 64;
-        struct log_record *grown = world_alloc((size_t)room * sizeof *grown);
-        if (part->end)
-            memcpy(grown, part->records, (size_t)part->end * sizeof *grown);
-        int64_t *landed = world_alloc((size_t)room * sizeof *landed);
-        if (part->end)
-            memcpy(landed, part->landed, (size_t)part->end * sizeof *landed);
-        part->records = grown;
-        part->landed = landed;
-        part->room = room;
-    }
+    if (part->end == part->room)
+        grow(part);
     part->records[part->end] = (struct log_record){part->end, key, value};
+    part->by[part->end] = NULL;
     landed_at = part->landed[part->end] = world.now;
     trace((uint64_t)topic->index << 32 | (uint64_t)partition, sum_of(value));
     for (struct log_reader *r = readers; r; r = r->next)
@@ -111,6 +121,36 @@ const struct log_record *broker_record(const struct log_topic *topic, int partit
 int64_t broker_quiet_us(void)
 {
     return broker_flying() ? 0 : world.now - landed_at;
+}
+
+void broker_go(void)
+{
+    away = true;
+}
+
+void broker_come(void)
+{
+    away = false;
+}
+
+bool broker_away(void)
+{
+    return away;
+}
+
+void broker_cut(struct log_topic *topic, int partition, int64_t records)
+{
+    struct part *part = &topic->parts[partition];
+    assert(records <= part->end - part->first);
+    part->end -= records;
+    producers_cut(topic, partition, part->end, part->end + records);
+    for (struct log_reader *r = readers; r; r = r->next) {
+        uint32_t bit = 1u << partition;
+        bool cut = r->cuts[topic->index] & bit && r->cut_to[topic->index][partition] < part->end;
+        if (!cut)
+            r->cut_to[topic->index][partition] = part->end;
+        r->cuts[topic->index] |= bit;
+    }
 }
 
 void broker_gone(struct proc *proc)
@@ -139,6 +179,10 @@ const char *log_instance(const struct log *log)
 
 static bool broker_is_away(void)
 {
+    if (away) {
+        world_sleep(500 * MS);
+        return true;
+    }
     if (!world.current || !fault(world.swarm.broker_error))
         return false;
     SOMETIMES(broker_unavailable);
@@ -206,12 +250,29 @@ void log_reader_close(struct log_reader *reader)
 struct err log_follow(struct log_reader *reader, struct log_topic *topic, int partition)
 {
     reader->follows[topic->index] |= 1u << partition;
+    reader->cuts[topic->index] &= ~(1u << partition);
     return OK;
 }
 
 void log_unfollow(struct log_reader *reader, struct log_topic *topic, int partition)
 {
     reader->follows[topic->index] &= ~(1u << partition);
+}
+
+/* Whoever had read more than is left must learn of it; whoever had not goes on. */
+static bool cut_below(struct log_reader *reader, const struct log_topic *topic, int partition,
+                      int64_t from)
+{
+    if (reader->cuts[topic->index] & 1u << partition &&
+        from > reader->cut_to[topic->index][partition])
+        return true;
+    reader->cuts[topic->index] &= ~(1u << partition);
+    return false;
+}
+
+static bool held(const struct log_reader *reader)
+{
+    return away || reader->log->proc->held & WIRE_FETCH;
 }
 
 struct err log_read(struct log_reader *reader, struct log_topic *topic, int partition, int64_t from,
@@ -221,6 +282,10 @@ struct err log_read(struct log_reader *reader, struct log_topic *topic, int part
     size_t n = 0;
     *ret_count = 0;
     assert(reader->follows[topic->index] & 1u << partition);
+    if (held(reader))
+        return OK;
+    if (cut_below(reader, topic, partition, from))
+        return FAIL(ERR_LOST, "the log was cut back");
     if (from < part->first)
         return FAIL(ERR_LOST, "records are no longer kept");
     if (from >= part->end)
