@@ -1,5 +1,6 @@
 /* foldlog-scenarios-kafka: every scenario on a real broker, and the process of one of its actors.
- * Run by scenarios.py. usage: play BROKERS [WORD_OF_A_NAME] | act BROKERS WHO DUTY SUFFIX SAGA RENEW
+ * Run by scenarios.py. usage: play BROKERS [WORD_OF_A_NAME] | act BROKERS WHO DUTY SUFFIX SAGA
+ * RENEW
  */
 #include <signal.h>
 #include <stdio.h>

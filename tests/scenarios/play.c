@@ -147,8 +147,8 @@ static bool judge(void)
     for (int i = 0; i < p.partitions; i++)
         if (!good("reading the log", witness_read(&p.witnesses[i], p.judge, NULL, NULL)))
             return false;
-    return !p.orders || good("reading the saga's log",
-                             witness_read(&p.orders_witness, p.judge, NULL, NULL));
+    return !p.orders ||
+           good("reading the saga's log", witness_read(&p.orders_witness, p.judge, NULL, NULL));
 }
 
 /* ---- opening and closing -------------------------------------------------------------------- */
@@ -258,8 +258,7 @@ static void echo(int n)
     for (int64_t until = clock_monotonic_ms() + PATIENCE_MS;
          got < (size_t)n && clock_monotonic_ms() < until;) {
         arena_reset(&arena);
-        if (!good("an echo",
-                  log_read(p.judge, p.log, 0, from, &arena, records, (size_t)n, &got)))
+        if (!good("an echo", log_read(p.judge, p.log, 0, from, &arena, records, (size_t)n, &got)))
             return;
         if (got < (size_t)n)
             log_wait(p.judge, STEP_MS);
@@ -525,8 +524,8 @@ static bool do_readers(const struct step *s)
     case DO_LEAVE:
         return leave(member(s->who)), true;
     case DO_COMMIT:
-        return good("a commit", group_commit(member(s->who)->group, place_of(member(s->who)),
-                                             s->n)),
+        return good("a commit",
+                    group_commit(member(s->who)->group, place_of(member(s->who)), s->n)),
                true;
     case DO_COMMITTED:
         return tell_committed(s->who), true;
@@ -569,8 +568,8 @@ static void tell_log(const char *name, struct log_topic *topic, int partition)
 {
     struct witness w;
     witness_init(&w, topic, partition);
-    (void)good("the outcome", witness_read(&w, p.judge, tell_decision,
-                                           &(struct telling){name, partition}));
+    (void)good("the outcome",
+               witness_read(&w, p.judge, tell_decision, &(struct telling){name, partition}));
 }
 
 static void tell_follower(const struct follower *f, int partition)

@@ -33,12 +33,12 @@ enum verb {
     DO_FOREIGN_TAKEOVER,
     DO_ECHO, /* its last n decisions, byte for byte */
     /* the network of an actor */
-    DO_HOLD, /* requests of this kind do not get through any more ... */
-    DO_RELEASE, /* ... until now, in their order */
+    DO_HOLD,        /* requests of this kind do not get through any more ... */
+    DO_RELEASE,     /* ... until now, in their order */
     DO_LOSE_ANSWER, /* of the next produce request, and with it the connection */
     DO_DOUBLE,      /* the next produce request arrives twice */
     /* the broker */
-    DO_DELETE, /* commands below offset n, as retention does */
+    DO_DELETE,      /* commands below offset n, as retention does */
     DO_BROKER_DOWN, /* dies; what it wrote may not have reached the disk: */
     DO_CUT_LOG,     /* the last n records of the log */
     DO_CUT_COMMANDS,
@@ -73,11 +73,11 @@ struct scenario {
     const char *name; /* a sentence */
     const struct step *steps;
     const char *outcome;
-    int partitions;     /* 0: 1 */
-    int renew;          /* decisions per epoch; 0: as many as in production */
-    bool with_saga;     /* the service follows the saga's log from the start */
-    bool authors_vary;  /* who decided is left open */
-    bool voids_vary;    /* so is what was written in vain */
+    int partitions;    /* 0: 1 */
+    int renew;         /* decisions per epoch; 0: as many as in production */
+    bool with_saga;    /* the service follows the saga's log from the start */
+    bool authors_vary; /* who decided is left open */
+    bool voids_vary;   /* so is what was written in vain */
     bool restarts_broker;
 };
 

@@ -7,44 +7,158 @@
     static const struct scenario id = {         \
         .name = (what), .steps = (happens), .outcome = (found), __VA_ARGS__}
 
-#define START(who) {DO_START, who, 0}
-#define START_RIVAL(who) {DO_START_RIVAL, who, 0}
-#define START_SAGA(who) {DO_START_SAGA, who, 0}
-#define STOP(who) {DO_STOP, who, 0}
-#define KILL(who) {DO_KILL, who, 0}
-#define PAUSE(who) {DO_PAUSE, who, 0}
-#define RESUME(who) {DO_RESUME, who, 0}
-#define SEND(n) {DO_SEND, 0, n}
-#define SEND_FOR_SAGA(n) {DO_SEND_FOR_SAGA, 0, n}
-#define SEND_TWIN(n) {DO_SEND_TWIN, 0, n}
-#define SEND_AGAIN(n) {DO_SEND_AGAIN, 0, n}
-#define SEND_OTHER(n) {DO_SEND_OTHER, 0, n}
-#define SEND_GARBAGE(n) {DO_SEND_GARBAGE, 0, n}
-#define FOREIGN_TAKEOVER {DO_FOREIGN_TAKEOVER, 0, 0}
-#define ECHO(n) {DO_ECHO, 0, n}
-#define HOLD(who, api) {DO_HOLD, who, api}
-#define RELEASE(who, api) {DO_RELEASE, who, api}
-#define LOSE_ANSWER(who) {DO_LOSE_ANSWER, who, 0}
-#define DOUBLE(who) {DO_DOUBLE, who, 0}
-#define DELETE_COMMANDS(n) {DO_DELETE, 0, n}
-#define BROKER_DOWN {DO_BROKER_DOWN, 0, 0}
-#define CUT_LOG(n) {DO_CUT_LOG, 0, n}
-#define CUT_COMMANDS(n) {DO_CUT_COMMANDS, 0, n}
-#define BROKER_UP {DO_BROKER_UP, 0, 0}
-#define READ_FROM_END(who) {DO_READ_FROM_END, who, 0}
-#define READ_FROM(who, n) {DO_READ_FROM, who, n}
-#define JOIN(who) {DO_JOIN, who, 0}
-#define LEAVE(who) {DO_LEAVE, who, 0}
-#define COMMIT(who, n) {DO_COMMIT, who, n}
-#define COMMITTED(who) {DO_COMMITTED, who, 0}
-#define DECIDED(n) {AWAIT_DECIDED, 0, n}
-#define SAGA_DECIDED(n) {AWAIT_SAGA_DECIDED, 0, n}
-#define VOID_RECORDS(n) {AWAIT_VOID, 0, n}
-#define OWNED_BY(who) {AWAIT_OWNER, who, 0}
-#define HELD(who) {AWAIT_HELD, who, 0}
-#define HALTED(who) {AWAIT_HALT, who, 0}
-#define HAS_COMMITTED(who, n) {AWAIT_COMMITTED, who, n}
-#define SECONDS(n) {LET_PASS, 0, (n)*1000}
+#define START(who)       \
+    {                    \
+        DO_START, who, 0 \
+    }
+#define START_RIVAL(who)       \
+    {                          \
+        DO_START_RIVAL, who, 0 \
+    }
+#define START_SAGA(who)       \
+    {                         \
+        DO_START_SAGA, who, 0 \
+    }
+#define STOP(who)       \
+    {                   \
+        DO_STOP, who, 0 \
+    }
+#define KILL(who)       \
+    {                   \
+        DO_KILL, who, 0 \
+    }
+#define PAUSE(who)       \
+    {                    \
+        DO_PAUSE, who, 0 \
+    }
+#define RESUME(who)       \
+    {                     \
+        DO_RESUME, who, 0 \
+    }
+#define SEND(n)       \
+    {                 \
+        DO_SEND, 0, n \
+    }
+#define SEND_FOR_SAGA(n)       \
+    {                          \
+        DO_SEND_FOR_SAGA, 0, n \
+    }
+#define SEND_TWIN(n)       \
+    {                      \
+        DO_SEND_TWIN, 0, n \
+    }
+#define SEND_AGAIN(n)       \
+    {                       \
+        DO_SEND_AGAIN, 0, n \
+    }
+#define SEND_OTHER(n)       \
+    {                       \
+        DO_SEND_OTHER, 0, n \
+    }
+#define SEND_GARBAGE(n)       \
+    {                         \
+        DO_SEND_GARBAGE, 0, n \
+    }
+#define FOREIGN_TAKEOVER          \
+    {                             \
+        DO_FOREIGN_TAKEOVER, 0, 0 \
+    }
+#define ECHO(n)       \
+    {                 \
+        DO_ECHO, 0, n \
+    }
+#define HOLD(who, api)    \
+    {                     \
+        DO_HOLD, who, api \
+    }
+#define RELEASE(who, api)    \
+    {                        \
+        DO_RELEASE, who, api \
+    }
+#define LOSE_ANSWER(who)       \
+    {                          \
+        DO_LOSE_ANSWER, who, 0 \
+    }
+#define DOUBLE(who)       \
+    {                     \
+        DO_DOUBLE, who, 0 \
+    }
+#define DELETE_COMMANDS(n) \
+    {                      \
+        DO_DELETE, 0, n    \
+    }
+#define BROKER_DOWN          \
+    {                        \
+        DO_BROKER_DOWN, 0, 0 \
+    }
+#define CUT_LOG(n)       \
+    {                    \
+        DO_CUT_LOG, 0, n \
+    }
+#define CUT_COMMANDS(n)       \
+    {                         \
+        DO_CUT_COMMANDS, 0, n \
+    }
+#define BROKER_UP          \
+    {                      \
+        DO_BROKER_UP, 0, 0 \
+    }
+#define READ_FROM_END(who)       \
+    {                            \
+        DO_READ_FROM_END, who, 0 \
+    }
+#define READ_FROM(who, n)    \
+    {                        \
+        DO_READ_FROM, who, n \
+    }
+#define JOIN(who)       \
+    {                   \
+        DO_JOIN, who, 0 \
+    }
+#define LEAVE(who)       \
+    {                    \
+        DO_LEAVE, who, 0 \
+    }
+#define COMMIT(who, n)    \
+    {                     \
+        DO_COMMIT, who, n \
+    }
+#define COMMITTED(who)       \
+    {                        \
+        DO_COMMITTED, who, 0 \
+    }
+#define DECIDED(n)          \
+    {                       \
+        AWAIT_DECIDED, 0, n \
+    }
+#define SAGA_DECIDED(n)          \
+    {                            \
+        AWAIT_SAGA_DECIDED, 0, n \
+    }
+#define VOID_RECORDS(n)  \
+    {                    \
+        AWAIT_VOID, 0, n \
+    }
+#define OWNED_BY(who)       \
+    {                       \
+        AWAIT_OWNER, who, 0 \
+    }
+#define HELD(who)          \
+    {                      \
+        AWAIT_HELD, who, 0 \
+    }
+#define HALTED(who)        \
+    {                      \
+        AWAIT_HALT, who, 0 \
+    }
+#define HAS_COMMITTED(who, n)   \
+    {                           \
+        AWAIT_COMMITTED, who, n \
+    }
+#define SECONDS(n)            \
+    {                         \
+        LET_PASS, 0, (n)*1000 \
+    }
 
 /* ---- commands ------------------------------------------------------------------------------- */
 
@@ -142,37 +256,38 @@ SCENARIO(silent_heart, "an owner whose heartbeats do not arrive harms nobody",
          "client 0: c1 accepted 1 | c2 accepted 1 | c3 accepted 1 | c4 accepted 1 |\n",
          .authors_vary = true, .voids_vary = true);
 
-SCENARIO(duel, "two owners whom nothing keeps apart decide each command once between them",
-         ARRAY(START('A'), SEND(1), DECIDED(1), START_RIVAL('B'), SEND(2), SEND(3), DECIDED(3),
-               SEND(4), DECIDED(4), SEND(5), SEND(6), SEND(7), DECIDED(7), STOP('B'), SEND(8),
-               DECIDED(8)),
-         "log 0: - c1 accepted 1\n"
-         "log 0: - c2 accepted 1\n"
-         "log 0: - c3 accepted 1\n"
-         "log 0: - c4 accepted 1\n"
-         "log 0: - c5 accepted 1\n"
-         "log 0: - c6 accepted 1\n"
-         "log 0: - c7 accepted 1\n"
-         "log 0: - c8 accepted 1\n"
-         "client 0: c1 accepted 1 | c2 accepted 1 | c3 accepted 1 | c4 accepted 1 | c5 accepted 1 | "
-         "c6 accepted 1 | c7 accepted 1 | c8 accepted 1 |\n",
-         .authors_vary = true, .voids_vary = true);
+SCENARIO(
+    duel, "two owners whom nothing keeps apart decide each command once between them",
+    ARRAY(START('A'), SEND(1), DECIDED(1), START_RIVAL('B'), SEND(2), SEND(3), DECIDED(3), SEND(4),
+          DECIDED(4), SEND(5), SEND(6), SEND(7), DECIDED(7), STOP('B'), SEND(8), DECIDED(8)),
+    "log 0: - c1 accepted 1\n"
+    "log 0: - c2 accepted 1\n"
+    "log 0: - c3 accepted 1\n"
+    "log 0: - c4 accepted 1\n"
+    "log 0: - c5 accepted 1\n"
+    "log 0: - c6 accepted 1\n"
+    "log 0: - c7 accepted 1\n"
+    "log 0: - c8 accepted 1\n"
+    "client 0: c1 accepted 1 | c2 accepted 1 | c3 accepted 1 | c4 accepted 1 | c5 accepted 1 | "
+    "c6 accepted 1 | c7 accepted 1 | c8 accepted 1 |\n",
+    .authors_vary = true, .voids_vary = true);
 
-SCENARIO(renewal, "an epoch is renewed in the middle and nobody is deposed",
-         ARRAY(START('A'), SEND(1), SEND(2), SEND(3), DECIDED(3), READ_FROM_END('x'), SEND(4),
-               SEND(5), SEND(6), SEND(7), DECIDED(7), SEND_AGAIN(1), DECIDED(8)),
-         "log 0: A c1 accepted 1\n"
-         "log 0: A c2 accepted 1\n"
-         "log 0: A c3 accepted 1\n"
-         "log 0: A c4 accepted 1\n"
-         "log 0: A c5 accepted 1\n"
-         "log 0: A c6 accepted 1\n"
-         "log 0: A c7 accepted 1\n"
-         "log 0: A c1 accepted 1 again\n"
-         "client 0: c1 accepted 1 | c2 accepted 1 | c3 accepted 1 | c4 accepted 1 | c5 accepted 1 | "
-         "c6 accepted 1 | c7 accepted 1 | c1 accepted 1 again |\n"
-         "reader x: c4 c5 c6 c7 c1\n",
-         .renew = 2);
+SCENARIO(
+    renewal, "an epoch is renewed in the middle and nobody is deposed",
+    ARRAY(START('A'), SEND(1), SEND(2), SEND(3), DECIDED(3), READ_FROM_END('x'), SEND(4), SEND(5),
+          SEND(6), SEND(7), DECIDED(7), SEND_AGAIN(1), DECIDED(8)),
+    "log 0: A c1 accepted 1\n"
+    "log 0: A c2 accepted 1\n"
+    "log 0: A c3 accepted 1\n"
+    "log 0: A c4 accepted 1\n"
+    "log 0: A c5 accepted 1\n"
+    "log 0: A c6 accepted 1\n"
+    "log 0: A c7 accepted 1\n"
+    "log 0: A c1 accepted 1 again\n"
+    "client 0: c1 accepted 1 | c2 accepted 1 | c3 accepted 1 | c4 accepted 1 | c5 accepted 1 | "
+    "c6 accepted 1 | c7 accepted 1 | c1 accepted 1 again |\n"
+    "reader x: c4 c5 c6 c7 c1\n",
+    .renew = 2);
 
 /* ---- who else writes ------------------------------------------------------------------------ */
 
@@ -273,7 +388,8 @@ SCENARIO(deleted_undecided, "commands that were deleted before they were decided
          "client 0: c1 accepted 1 |\n"
          "A halts log 0: position lies outside the log\n");
 
-SCENARIO(deleted_under_way, "commands that are deleted before a running owner has read them halt it",
+SCENARIO(deleted_under_way,
+         "commands that are deleted before a running owner has read them halt it",
          ARRAY(START('A'), SEND(1), DECIDED(1), HOLD('A', API_FETCH), SECONDS(1), SEND(2), SEND(3),
                DELETE_COMMANDS(2), RELEASE('A', API_FETCH), HALTED('A')),
          "log 0: A c1 accepted 1\n"
@@ -314,8 +430,8 @@ SCENARIO(positions, "a position whose commit is lost is read again from the one 
 /* ---- sagas ---------------------------------------------------------------------------------- */
 
 SCENARIO(pulls, "a saga reads the service's log, and the service reads the saga's",
-         ARRAY(START('A'), START_SAGA('S'), SEND_FOR_SAGA(1), DECIDED(3), SAGA_DECIDED(3),
-               SEND(2), SEND_FOR_SAGA(3), DECIDED(7), SAGA_DECIDED(6)),
+         ARRAY(START('A'), START_SAGA('S'), SEND_FOR_SAGA(1), DECIDED(3), SAGA_DECIDED(3), SEND(2),
+               SEND_FOR_SAGA(3), DECIDED(7), SAGA_DECIDED(6)),
          "log 0: A c1 accepted 1\n"
          "log 0: A c1.1 accepted 2\n"
          "log 0: A c1.2 accepted 3\n"
@@ -381,13 +497,35 @@ SCENARIO(broker_restarts, "a broker that dies and comes back loses nothing that 
          .restarts_broker = true);
 
 const struct scenario *const scenarios[] = {
-    &each_once,         &repeats,           &repeat_after_takeover, &garbage,
-    &restart_in_place,  &killed,            &late_record,           &hand_over,
-    &silent_heart,      &duel,              &renewal,               &foreign_takeover,
-    &echo_of_own,       &echo_of_former,    &answer_lost,           &doubled,
-    &delayed,           &given_up,          &takeover_held,         &deaf,
-    &deleted_decided,   &deleted_undecided, &deleted_under_way,     &readers,
-    &wrong_positions,   &positions,         &pulls,                 &pulls_after_kills,
-    &pull_held,         &broker_restarts,
+    &each_once,
+    &repeats,
+    &repeat_after_takeover,
+    &garbage,
+    &restart_in_place,
+    &killed,
+    &late_record,
+    &hand_over,
+    &silent_heart,
+    &duel,
+    &renewal,
+    &foreign_takeover,
+    &echo_of_own,
+    &echo_of_former,
+    &answer_lost,
+    &doubled,
+    &delayed,
+    &given_up,
+    &takeover_held,
+    &deaf,
+    &deleted_decided,
+    &deleted_undecided,
+    &deleted_under_way,
+    &readers,
+    &wrong_positions,
+    &positions,
+    &pulls,
+    &pulls_after_kills,
+    &pull_held,
+    &broker_restarts,
 };
 const size_t scenarios_count = sizeof scenarios / sizeof *scenarios;

@@ -80,8 +80,8 @@ static struct proc *proc_of(char who)
 static void act(struct proc *proc)
 {
     const struct player *a = proc->what;
-    struct err e = actor_run(cast, a->duty, broker_log(proc, proc->name), scenario->renew,
-                             &proc->stop);
+    struct err e =
+        actor_run(cast, a->duty, broker_log(proc, proc->name), scenario->renew, &proc->stop);
     if (e.code != ERR_OK)
         violate("%s cannot go on: %s", proc->name, e.what);
 }

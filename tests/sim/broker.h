@@ -15,7 +15,7 @@ struct log { /* a process's own */
 
 struct part {
     struct log_record *records;
-    int64_t *landed;                 /* when */
+    int64_t *landed;                /* when */
     const struct log_producer **by; /* whom the broker remembers as having appended it */
     int64_t first, end, room;
 };

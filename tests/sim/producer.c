@@ -195,7 +195,8 @@ static void fly(struct flight *f, int64_t delay)
     world_after(at - world.now, on_land, f, 0, 0);
 }
 
-/* ---- held by a script: one request is on the wire, the rest waits behind it ------------------- */
+/* ---- held by a script: one request is on the wire, the rest waits behind it -------------------
+ */
 
 static bool on_the_wire(const struct log_producer *p)
 {

@@ -46,7 +46,7 @@ struct proc {
     int ready_at;
     int64_t skew_us; /* of its wall clock */
     int64_t born_us;
-    uint32_t held;  /* by a script: its requests of these kinds do not get through (enum wire) */
+    uint32_t held;   /* by a script: its requests of these kinds do not get through (enum wire) */
     uint32_t spoilt; /* and what becomes of the next of these kinds */
     atomic_bool stop;
     struct heap_block *heap; /* what it has allocated */
