@@ -496,6 +496,59 @@ SCENARIO(broker_restarts, "a broker that dies and comes back loses nothing that 
          "client 0: c1 accepted 1 | c2 accepted 1 | c1 accepted 1 again |\n",
          .restarts_broker = true);
 
+SCENARIO(log_cut, "a log that lost its end: its owner begins anew, whoever had read more halts",
+         ARRAY(START('A'), SEND(1), DECIDED(1), SEND(2), DECIDED(2), READ_FROM('z', 0), SECONDS(1),
+               BROKER_DOWN, CUT_LOG(1), BROKER_UP, SEND(3), DECIDED(3), SEND_AGAIN(1), DECIDED(4)),
+         "log 0: A c1 accepted 1\n"
+         "log 0: A c2 accepted 1\n"
+         "log 0: A c3 accepted 1\n"
+         "log 0: A c1 accepted 1 again\n"
+         "client 0: c1 accepted 1 | c2 accepted 1 | halts: position lies outside the log\n"
+         "reader z: c1 c2 halts: position lies outside the log\n",
+         .voids_vary = true, .restarts_broker = true);
+
+SCENARIO(takeover_cut, "a log that lost its owner's TAKEOVER: the owner begins anew",
+         ARRAY(START('A'), SEND(1), DECIDED(1), STOP('A'), START('A'), SEND(2), DECIDED(2),
+               BROKER_DOWN, CUT_LOG(2), BROKER_UP, SEND(3), DECIDED(3)),
+         "log 0: A c1 accepted 1\n"
+         "log 0: A c2 accepted 1\n"
+         "log 0: A c3 accepted 1\n"
+         "client 0: c1 accepted 1 | c2 accepted 1 | halts: position lies outside the log\n",
+         .voids_vary = true, .restarts_broker = true);
+
+SCENARIO(cut_unseen, "a log that lost its end while its owner was away: the owner goes on there",
+         ARRAY(START('A'), SEND(1), DECIDED(1), SEND(2), DECIDED(2), KILL('A'), BROKER_DOWN,
+               CUT_LOG(1), BROKER_UP, START('A'), SEND(3), DECIDED(3), READ_FROM('z', 0)),
+         "log 0: A c1 accepted 1\n"
+         "log 0: A c2 accepted 1\n"
+         "log 0: A c3 accepted 1\n"
+         "client 0: c1 accepted 1 | c2 accepted 1 | halts: position lies outside the log\n"
+         "reader z: c1 c2 c3\n",
+         .restarts_broker = true);
+
+SCENARIO(commands_cut, "commands that were decided and are not there any more halt the owner",
+         ARRAY(START('A'), SEND(1), DECIDED(1), SEND(2), DECIDED(2), BROKER_DOWN, CUT_COMMANDS(1),
+               BROKER_UP, HALTED('A')),
+         "log 0: A c1 accepted 1\n"
+         "log 0: A c2 accepted 1\n"
+         "client 0: c1 accepted 1 | c2 accepted 1 |\n"
+         "A halts log 0: position lies outside the log\n",
+         .restarts_broker = true);
+
+SCENARIO(source_cut, "a saga whose source lost what it had read halts",
+         ARRAY(START('A'), START_SAGA('S'), SEND_FOR_SAGA(1), DECIDED(3), SAGA_DECIDED(3),
+               SECONDS(1), BROKER_DOWN, CUT_LOG(1), BROKER_UP, HALTED('S'), DECIDED(3)),
+         "log 0: A c1 accepted 1\n"
+         "log 0: A c1.1 accepted 2\n"
+         "log 0: A c1.2 accepted 3\n"
+         "saga 0: S c1 accepted 1 sends c1.1 c1.2\n"
+         "saga 0: S c1.1 accepted 1\n"
+         "saga 0: S c1.2 accepted 1\n"
+         "client 0: c1 accepted 1 | c1.1 accepted 2 | c1.2 accepted 3 | "
+         "halts: position lies outside the log\n"
+         "S halts saga 0: position lies outside the log\n",
+         .with_saga = true, .voids_vary = true, .restarts_broker = true);
+
 const struct scenario *const scenarios[] = {
     &each_once,
     &repeats,
@@ -527,5 +580,10 @@ const struct scenario *const scenarios[] = {
     &pulls_after_kills,
     &pull_held,
     &broker_restarts,
+    &log_cut,
+    &takeover_cut,
+    &cut_unseen,
+    &commands_cut,
+    &source_cut,
 };
 const size_t scenarios_count = sizeof scenarios / sizeof *scenarios;

@@ -145,11 +145,9 @@ void broker_cut(struct log_topic *topic, int partition, int64_t records)
     part->end -= records;
     producers_cut(topic, partition, part->end, part->end + records);
     for (struct log_reader *r = readers; r; r = r->next) {
-        uint32_t bit = 1u << partition;
-        bool cut = r->cuts[topic->index] & bit && r->cut_to[topic->index][partition] < part->end;
-        if (!cut)
-            r->cut_to[topic->index][partition] = part->end;
-        r->cuts[topic->index] |= bit;
+        int64_t *cut_to = &r->cut_to[topic->index][partition];
+        if (part->end < r->reached[topic->index][partition] && part->end < *cut_to)
+            *cut_to = part->end;
     }
 }
 
@@ -250,24 +248,14 @@ void log_reader_close(struct log_reader *reader)
 struct err log_follow(struct log_reader *reader, struct log_topic *topic, int partition)
 {
     reader->follows[topic->index] |= 1u << partition;
-    reader->cuts[topic->index] &= ~(1u << partition);
+    reader->reached[topic->index][partition] = 0;
+    reader->cut_to[topic->index][partition] = INT64_MAX;
     return OK;
 }
 
 void log_unfollow(struct log_reader *reader, struct log_topic *topic, int partition)
 {
     reader->follows[topic->index] &= ~(1u << partition);
-}
-
-/* Whoever had read more than is left must learn of it; whoever had not goes on. */
-static bool cut_below(struct log_reader *reader, const struct log_topic *topic, int partition,
-                      int64_t from)
-{
-    if (reader->cuts[topic->index] & 1u << partition &&
-        from > reader->cut_to[topic->index][partition])
-        return true;
-    reader->cuts[topic->index] &= ~(1u << partition);
-    return false;
 }
 
 static bool held(const struct log_reader *reader)
@@ -284,10 +272,13 @@ struct err log_read(struct log_reader *reader, struct log_topic *topic, int part
     assert(reader->follows[topic->index] & 1u << partition);
     if (held(reader))
         return OK;
-    if (cut_below(reader, topic, partition, from))
-        return FAIL(ERR_LOST, "the log was cut back");
+    if (from > reader->cut_to[topic->index][partition])
+        return FAIL(ERR_LOST, "the partition was cut back");
     if (from < part->first)
         return FAIL(ERR_LOST, "records are no longer kept");
+    int64_t *reached = &reader->reached[topic->index][partition];
+    if (from > *reached)
+        *reached = from;
     if (from >= part->end)
         return OK;
     world_point();
@@ -307,6 +298,8 @@ struct err log_read(struct log_reader *reader, struct log_topic *topic, int part
         records[n++] = (struct log_record){at, key, value};
     }
     *ret_count = n;
+    if (from + (int64_t)n > *reached)
+        *reached = from + (int64_t)n;
     return OK;
 }
 

@@ -31,9 +31,9 @@ struct log_reader {
     struct log *log;
     struct log_reader *next; /* of all readers of the world */
     bool closed, news, waiting;
-    uint32_t follows[SIM_TOPICS_MAX]; /* bit per partition */
-    uint32_t cuts[SIM_TOPICS_MAX];    /* likewise: cut back since it was followed, to there: */
-    int64_t cut_to[SIM_TOPICS_MAX][SIM_PARTITIONS_MAX];
+    uint32_t follows[SIM_TOPICS_MAX];                    /* bit per partition */
+    int64_t reached[SIM_TOPICS_MAX][SIM_PARTITIONS_MAX]; /* read up to here ... */
+    int64_t cut_to[SIM_TOPICS_MAX][SIM_PARTITIONS_MAX];  /* ... before it was cut back to there */
 };
 
 void broker_begin(void);
