@@ -137,9 +137,23 @@ static struct err take_decision(struct cursor *c, const struct log_record *r, st
     return OK;
 }
 
+/* A void decision whose TAKEOVER lies between the one in force and itself, where it should have
+ * been read: this is another log than the one that was read so far. */
+static struct err check_history(struct cursor *c, struct log_reader *reader,
+                                const struct log_record *r, const struct mark *mark)
+{
+    struct mark at_epoch;
+    if (mark->epoch <= c->judge.epoch || mark->epoch >= r->offset)
+        return OK;
+    TRY(read_mark(c, reader, mark->epoch, &at_epoch));
+    if (at_epoch.kind != RECORD_TAKEOVER)
+        return OK;
+    return FAIL(ERR_LOST, "the log was cut back: a takeover was not seen");
+}
+
 /* One record, judged; decoded when it is a valid decision. On an error nothing has moved. */
-static struct err take(struct cursor *c, const struct log_record *r, struct arena *arena,
-                       struct fact *fact, enum verdict *ret_verdict)
+static struct err take(struct cursor *c, struct log_reader *reader, const struct log_record *r,
+                       struct arena *arena, struct fact *fact, enum verdict *ret_verdict)
 {
     struct mark mark;
     struct takeover takeover;
@@ -159,6 +173,7 @@ static struct err take(struct cursor *c, const struct log_record *r, struct aren
         c->nonce = takeover.nonce;
         break;
     case VERDICT_VOID:
+        TRY(check_history(c, reader, r, &mark));
         c->voids++;
         c->gaps += mark.epoch == judge.epoch;
         break;
@@ -184,7 +199,7 @@ struct err cursor_read(struct cursor *cursor, struct log_reader *reader, struct 
                  max < RECORDS_MAX ? max : RECORDS_MAX, &n));
     arena->used = bytes.used;
     for (size_t i = 0; i < n && verdict != VERDICT_TAKEOVER; i++) {
-        struct err e = take(cursor, &records[i], arena, &facts[valid], &verdict);
+        struct err e = take(cursor, reader, &records[i], arena, &facts[valid], &verdict);
         if (e.code != ERR_OK && valid == 0)
             return e;
         if (e.code != ERR_OK)

@@ -57,12 +57,14 @@ struct log_record {
 NODISCARD struct err log_reader_open(struct log *log, struct log_reader **ret_reader);
 void log_reader_close(struct log_reader *reader);
 /* From now on news in this partition wake log_wait; starts the shared tail of the partition when
- * nobody had it. */
+ * nobody had it. Again: whoever was cut off begins anew. */
 NODISCARD struct err log_follow(struct log_reader *reader, struct log_topic *topic, int partition);
 void log_unfollow(struct log_reader *reader, struct log_topic *topic, int partition);
 /* Up to `max` records from offset `from` on, copied into the arena, as many as fit. *ret_count 0:
  * there is none yet (or none arrived within CATCH_UP_WAIT_MS). The partition must be followed.
- * ERR_LOST when `from` is no longer kept. Blocks only while behind the tail. */
+ * ERR_LOST when `from` is no longer kept, or when the partition was cut back below it since it was
+ * followed (records that had not reached a disk, an unclean leader). Blocks only while behind the
+ * tail. */
 NODISCARD struct err log_read(struct log_reader *reader, struct log_topic *topic, int partition,
                               int64_t from, struct arena *arena, struct log_record *records,
                               size_t max, size_t *ret_count);

@@ -26,6 +26,12 @@ struct slot {
     uint32_t value_len;
 };
 
+struct follower {
+    struct log_reader *reader;
+    int64_t reached; /* it has read up to here */
+    int64_t cut_to;  /* and then the partition was cut back to here; INT64_MAX: it was not */
+};
+
 struct tail {
     struct log_topic *topic;
     int partition;
@@ -35,7 +41,7 @@ struct tail {
     uint64_t oldest; /* bytes ever dropped */
     char *bytes;
     struct slot *slots;
-    struct log_reader *followers[FOLLOWERS_MAX];
+    struct follower followers[FOLLOWERS_MAX];
     int followers_count;
     rd_kafka_topic_t *handle;
     struct tail *next_stopped;
@@ -142,13 +148,40 @@ static bool ring_copy(struct tail *t, int64_t offset, struct arena *arena,
 
 /* ---- the thread ----------------------------------------------------------------------------- */
 
-/* Starts the tail again at the first record kept: its place was deleted by retention. */
+static void poke_followers(struct tail *t)
+{
+    pthread_mutex_lock(&t->lock);
+    for (int i = 0; i < t->followers_count; i++)
+        log_reader_poke(t->followers[i].reader);
+    pthread_mutex_unlock(&t->lock);
+}
+
+/* The ring is empty and goes on at `next`. Whoever had read more than the partition holds now is
+ * marked. */
+static void move_tail(struct tail *t, int64_t next)
+{
+    pthread_mutex_lock(&t->lock);
+    for (int i = 0; i < t->followers_count; i++)
+        if (next < t->followers[i].reached && next < t->next && next < t->followers[i].cut_to)
+            t->followers[i].cut_to = next;
+    t->first = t->next = next;
+    t->oldest = t->head;
+    pthread_mutex_unlock(&t->lock);
+    poke_followers(t);
+}
+
+/* Its place is gone: deleted by retention, or the partition was cut back and ends before it. */
 static bool restart(struct tail *t)
 {
     int64_t first, end;
-    return log_ends(t->topic, t->partition, &first, &end).code == ERR_OK &&
-           rd_kafka_seek(t->handle, t->partition, t->next < first ? first : end, 0) ==
-               RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (log_ends(t->topic, t->partition, &first, &end).code != ERR_OK)
+        return false;
+    int64_t next = t->next < first ? first : end;
+    if (rd_kafka_seek(t->handle, t->partition, next, 0) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return false;
+    if (next != t->next)
+        move_tail(t, next);
+    return true;
 }
 
 static void restart_or_note(struct fetcher *fetcher, struct tail *t)
@@ -190,14 +223,6 @@ static void take_message(struct fetcher *fetcher, struct tail *t, const rd_kafka
                m->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE) {
         restart_or_note(fetcher, t);
     }
-}
-
-static void poke_followers(struct tail *t)
-{
-    pthread_mutex_lock(&t->lock);
-    for (int i = 0; i < t->followers_count; i++)
-        log_reader_poke(t->followers[i]);
-    pthread_mutex_unlock(&t->lock);
 }
 
 static void take_batch(struct fetcher *fetcher, rd_kafka_message_t **batch, ssize_t n)
@@ -329,6 +354,14 @@ static struct err tail_start(struct log *log, struct log_topic *topic, int parti
     return OK;
 }
 
+static struct follower *follower_of(struct tail *t, const struct log_reader *reader)
+{
+    for (int i = 0; i < t->followers_count; i++)
+        if (t->followers[i].reader == reader)
+            return &t->followers[i];
+    return NULL;
+}
+
 static struct err follow(struct log_reader *reader, struct log_topic *topic, int partition)
 {
     assert(partition >= 0 && partition < topic->partitions);
@@ -336,12 +369,12 @@ static struct err follow(struct log_reader *reader, struct log_topic *topic, int
     if (!t)
         TRY(tail_start(reader->log, topic, partition, &t));
     pthread_mutex_lock(&t->lock);
-    int i = 0;
-    while (i < t->followers_count && t->followers[i] != reader)
-        i++;
-    assert(i < FOLLOWERS_MAX);
-    if (i == t->followers_count)
-        t->followers[t->followers_count++] = reader;
+    struct follower *f = follower_of(t, reader);
+    if (!f) {
+        assert(t->followers_count < FOLLOWERS_MAX);
+        f = &t->followers[t->followers_count++];
+    }
+    *f = (struct follower){reader, 0, INT64_MAX};
     pthread_mutex_unlock(&t->lock);
     return OK;
 }
@@ -357,9 +390,9 @@ struct err log_follow(struct log_reader *reader, struct log_topic *topic, int pa
 static void unfollow(struct log_reader *reader, struct tail *t)
 {
     pthread_mutex_lock(&t->lock);
-    for (int i = 0; i < t->followers_count; i++)
-        if (t->followers[i] == reader)
-            t->followers[i--] = t->followers[--t->followers_count];
+    struct follower *f = follower_of(t, reader);
+    if (f)
+        *f = t->followers[--t->followers_count];
     pthread_mutex_unlock(&t->lock);
 }
 
@@ -538,6 +571,26 @@ void log_reader_close(struct log_reader *reader)
     free(reader);
 }
 
+static void reach(struct follower *f, int64_t offset)
+{
+    if (offset > f->reached)
+        f->reached = offset;
+}
+
+/* For itself, behind the tail. */
+static struct err read_behind(struct log_reader *reader, struct tail *t, int64_t from,
+                              struct arena *arena, struct log_record *records, size_t max,
+                              size_t *ret_count)
+{
+    TRY(fetch_read(reader, t->topic, t->partition, from, arena, records, max, ret_count));
+    pthread_mutex_lock(&t->lock);
+    struct follower *f = follower_of(t, reader);
+    if (f)
+        reach(f, from + (int64_t)*ret_count);
+    pthread_mutex_unlock(&t->lock);
+    return OK;
+}
+
 struct err log_read(struct log_reader *reader, struct log_topic *topic, int partition, int64_t from,
                     struct arena *arena, struct log_record *records, size_t max, size_t *ret_count)
 {
@@ -545,15 +598,21 @@ struct err log_read(struct log_reader *reader, struct log_topic *topic, int part
     assert(t);
     size_t n = 0;
     pthread_mutex_lock(&t->lock);
-    bool behind = from < t->first;
-    while (!behind && n < max && from + (int64_t)n < t->next &&
+    struct follower *f = follower_of(t, reader);
+    assert(f);
+    bool cut = from > f->cut_to, behind = !cut && from < t->first;
+    while (!cut && !behind && n < max && from + (int64_t)n < t->next &&
            ring_copy(t, from + (int64_t)n, arena, &records[n]))
         n++;
-    bool crowded = !behind && n == 0 && max > 0 && from < t->next;
+    if (!cut && !behind)
+        reach(f, from + (int64_t)n);
+    bool crowded = !cut && !behind && n == 0 && max > 0 && from < t->next;
     pthread_mutex_unlock(&t->lock);
     assert(!crowded); /* the arena must hold at least one record */
+    if (cut)
+        return FAIL(ERR_LOST, "the partition was cut back");
     if (behind)
-        return fetch_read(reader, topic, partition, from, arena, records, max, ret_count);
+        return read_behind(reader, t, from, arena, records, max, ret_count);
     fetch_stop(fetch_of(reader, topic, partition));
     *ret_count = n;
     return OK;

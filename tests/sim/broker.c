@@ -9,12 +9,14 @@ static struct log_topic *topics[SIM_TOPICS_MAX];
 static int topics_count;
 static struct log_reader *readers;
 static int64_t landed_at;
+static bool away; /* a script's doing */
 
 void broker_begin(void)
 {
     topics_count = 0;
     readers = NULL;
     landed_at = 0;
+    away = false;
     producers_begin();
     groups_begin();
 }
@@ -77,22 +79,30 @@ static uint64_t sum_of(struct text bytes)
     return sum;
 }
 
+static void *grown(const void *list, int64_t count, int64_t room, size_t size)
+{
+    void *copy = world_alloc((size_t)room * size);
+    if (count)
+        memcpy(copy, list, (size_t)count * size);
+    return copy;
+}
+
+static void grow(struct part *part)
+{
+    int64_t room = part->room ? 2 * part->room : 64;
+    part->records = grown(part->records, part->end, room, sizeof *part->records);
+    part->landed = grown(part->landed, part->end, room, sizeof *part->landed);
+    part->by = grown(part->by, part->end, room, sizeof *part->by);
+    part->room = room;
+}
+
 int64_t broker_land(struct log_topic *topic, int partition, struct text key, struct text value)
 {
     struct part *part = &topic->parts[partition];
-    if (part->end == part->room) {
-        int64_t room = part->room ? 2 * part->room : 64;
-        struct log_record *grown = world_alloc((size_t)room * sizeof *grown);
-        if (part->end)
-            memcpy(grown, part->records, (size_t)part->end * sizeof *grown);
-        int64_t *landed = world_alloc((size_t)room * sizeof *landed);
-        if (part->end)
-            memcpy(landed, part->landed, (size_t)part->end * sizeof *landed);
-        part->records = grown;
-        part->landed = landed;
-        part->room = room;
-    }
+    if (part->end == part->room)
+        grow(part);
     part->records[part->end] = (struct log_record){part->end, key, value};
+    part->by[part->end] = NULL;
     landed_at = part->landed[part->end] = world.now;
     trace((uint64_t)topic->index << 32 | (uint64_t)partition, sum_of(value));
     for (struct log_reader *r = readers; r; r = r->next)
@@ -111,6 +121,34 @@ const struct log_record *broker_record(const struct log_topic *topic, int partit
 int64_t broker_quiet_us(void)
 {
     return broker_flying() ? 0 : world.now - landed_at;
+}
+
+void broker_go(void)
+{
+    away = true;
+}
+
+void broker_come(void)
+{
+    away = false;
+}
+
+bool broker_away(void)
+{
+    return away;
+}
+
+void broker_cut(struct log_topic *topic, int partition, int64_t records)
+{
+    struct part *part = &topic->parts[partition];
+    assert(records <= part->end - part->first);
+    part->end -= records;
+    producers_cut(topic, partition, part->end, part->end + records);
+    for (struct log_reader *r = readers; r; r = r->next) {
+        int64_t *cut_to = &r->cut_to[topic->index][partition];
+        if (part->end < r->reached[topic->index][partition] && part->end < *cut_to)
+            *cut_to = part->end;
+    }
 }
 
 void broker_gone(struct proc *proc)
@@ -139,6 +177,10 @@ const char *log_instance(const struct log *log)
 
 static bool broker_is_away(void)
 {
+    if (away) {
+        world_sleep(500 * MS);
+        return true;
+    }
     if (!world.current || !fault(world.swarm.broker_error))
         return false;
     SOMETIMES(broker_unavailable);
@@ -206,6 +248,8 @@ void log_reader_close(struct log_reader *reader)
 struct err log_follow(struct log_reader *reader, struct log_topic *topic, int partition)
 {
     reader->follows[topic->index] |= 1u << partition;
+    reader->reached[topic->index][partition] = 0;
+    reader->cut_to[topic->index][partition] = INT64_MAX;
     return OK;
 }
 
@@ -219,6 +263,11 @@ void log_prefetch(struct log_reader *reader, struct log_topic *topic, int partit
     (void)reader, (void)topic, (void)partition, (void)from;
 }
 
+static bool held(const struct log_reader *reader)
+{
+    return away || reader->log->proc->held & WIRE_FETCH;
+}
+
 struct err log_read(struct log_reader *reader, struct log_topic *topic, int partition, int64_t from,
                     struct arena *arena, struct log_record *records, size_t max, size_t *ret_count)
 {
@@ -226,8 +275,15 @@ struct err log_read(struct log_reader *reader, struct log_topic *topic, int part
     size_t n = 0;
     *ret_count = 0;
     assert(reader->follows[topic->index] & 1u << partition);
+    if (held(reader))
+        return OK;
+    if (from > reader->cut_to[topic->index][partition])
+        return FAIL(ERR_LOST, "the partition was cut back");
     if (from < part->first)
         return FAIL(ERR_LOST, "records are no longer kept");
+    int64_t *reached = &reader->reached[topic->index][partition];
+    if (from > *reached)
+        *reached = from;
     if (from >= part->end)
         return OK;
     world_point();
@@ -247,6 +303,8 @@ struct err log_read(struct log_reader *reader, struct log_topic *topic, int part
         records[n++] = (struct log_record){at, key, value};
     }
     *ret_count = n;
+    if (from + (int64_t)n > *reached)
+        *reached = from + (int64_t)n;
     return OK;
 }
 

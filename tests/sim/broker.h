@@ -15,7 +15,8 @@ struct log { /* a process's own */
 
 struct part {
     struct log_record *records;
-    int64_t *landed; /* when */
+    int64_t *landed;                /* when */
+    const struct log_producer **by; /* whom the broker remembers as having appended it */
     int64_t first, end, room;
 };
 
@@ -30,7 +31,9 @@ struct log_reader {
     struct log *log;
     struct log_reader *next; /* of all readers of the world */
     bool closed, news, waiting;
-    uint32_t follows[SIM_TOPICS_MAX]; /* bit per partition */
+    uint32_t follows[SIM_TOPICS_MAX];                    /* bit per partition */
+    int64_t reached[SIM_TOPICS_MAX][SIM_PARTITIONS_MAX]; /* read up to here ... */
+    int64_t cut_to[SIM_TOPICS_MAX][SIM_PARTITIONS_MAX];  /* ... before it was cut back to there */
 };
 
 void broker_begin(void);
@@ -40,6 +43,12 @@ struct log_topic *broker_topic(const char *service, const char *suffix);
 int64_t broker_land(struct log_topic *topic, int partition, struct text key, struct text value);
 const struct log_record *broker_record(const struct log_topic *topic, int partition,
                                        int64_t offset);
+/* What only a script does. The broker is away and comes back: nobody gets an answer meanwhile. */
+void broker_go(void);
+void broker_come(void);
+bool broker_away(void);
+/* Its last records are gone: they were not on the disk, or an unclean leader never had them. */
+void broker_cut(struct log_topic *topic, int partition, int64_t records);
 /* Records on their way, and how long nothing has landed. */
 int broker_flying(void);
 int64_t broker_quiet_us(void);
@@ -52,6 +61,11 @@ struct log *broker_log(struct proc *proc, const char *instance);
 /* ---- producers (producer.c) ---- */
 void producers_begin(void);
 void producers_gone(struct proc *proc);
+/* Those who appended both before and after `end` have lost their place in the order. */
+void producers_cut(const struct log_topic *topic, int partition, int64_t end, int64_t end_before);
+/* Appends of this process that a script holds, and letting them go. */
+int producers_held(const struct proc *proc);
+void producers_release(const struct proc *proc);
 
 /* ---- groups (group.c) ---- */
 void groups_begin(void);
@@ -59,6 +73,8 @@ void groups_begin(void);
 void group_set_start(const char *name, const struct log_topic *topic);
 void groups_gone(struct proc *proc);
 void groups_paused(struct proc *proc);
+/* Its heartbeats do not arrive from now on. */
+void groups_silent(struct proc *proc);
 /* Somebody loses its seat; now and then everybody, as when the coordinator moves. */
 void groups_kick(void);
 

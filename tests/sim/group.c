@@ -180,7 +180,8 @@ static void on_session_end(void *context, uint64_t incarnation, uint64_t unused)
     (void)unused;
     if (incarnation != member->log->incarnation || !seat_of(member->group, member))
         return;
-    if (log_alive(member->log) && !member->closed && !member->log->proc->paused)
+    bool silent = member->log->proc->paused || member->log->proc->held & WIRE_HEARTBEAT;
+    if (log_alive(member->log) && !member->closed && !silent)
         return;
     counters.overlapping_owners += log_alive(member->log);
     take_seat_away(member->group, member);
@@ -204,6 +205,11 @@ void groups_gone(struct proc *proc)
 }
 
 void groups_paused(struct proc *proc)
+{
+    watch_silence(proc);
+}
+
+void groups_silent(struct proc *proc)
 {
     watch_silence(proc);
 }
@@ -252,6 +258,8 @@ static void sit_down(struct group *g, struct log_group *member)
     snprintf(seat->instance, sizeof seat->instance, "%s", member->log->instance);
     member->out = false;
     start_rebalance(g);
+    if (member->log->proc->held & WIRE_HEARTBEAT)
+        watch_silence(member->log->proc);
 }
 
 struct err group_open(struct log *log, const char *name, struct log_topic *const *topics,
@@ -355,7 +363,7 @@ struct err group_commit(struct log_group *member, struct log_partition which, in
     world_point();
     if (member->out)
         return FAIL(ERR_UNAVAILABLE, "group has no seat");
-    if (fault(world.swarm.commit_lost)) {
+    if (member->log->proc->held & WIRE_COMMIT || fault(world.swarm.commit_lost)) {
         SOMETIMES(commits_lost);
         return OK;
     }

@@ -1,10 +1,11 @@
 /* Appends on their way. An idempotent producer keeps the order of one partition; what it has given
- * up may still land, long after. */
+ * up may still land, long after. The broker knows a request that comes again, unless it has lost
+ * what it knew of its producer. */
 #include <assert.h>
 
 #include "tests/sim/broker.h"
 
-enum { LATE_US = 20 * SECOND };
+enum { LATE_US = 20 * SECOND, RETRY_US = 20 * MS };
 
 struct flight {
     struct log_producer *by;
@@ -15,6 +16,8 @@ struct flight {
     bool drops;    /* it never leaves */
     bool fails;    /* is reported as failed, whatever becomes of it */
     bool reported; /* once */
+    bool wired;    /* it has left its process: nothing there can call it back */
+    uint32_t life; /* of the producer, when it was appended */
     struct flight *next;
 };
 
@@ -33,17 +36,22 @@ struct log_producer {
     struct log_producer *next;
     bool closed, drops_when_gone;
     int under_way;
+    uint32_t life; /* rises when the broker finds its sequence broken: a new client */
+    uint32_t broken[SIM_TOPICS_MAX]; /* bit per partition */
     int64_t busy_until[SIM_TOPICS_MAX][SIM_PARTITIONS_MAX];
     struct report_due *reports, **reports_end;
 };
 
 static struct log_producer *producers;
 static int flying;
+static struct flight *held, **held_end; /* by a script */
 
 void producers_begin(void)
 {
     producers = NULL;
     flying = 0;
+    held = NULL;
+    held_end = &held;
 }
 
 int broker_flying(void)
@@ -89,47 +97,90 @@ static void on_report(void *context, uint64_t offset, uint64_t unused)
     report(context, (int64_t)offset);
 }
 
-static void on_land_again(void *context, uint64_t unused, uint64_t unused2)
+static void on_land_again(void *context, uint64_t known, uint64_t unused)
 {
     struct flight *f = context;
     (void)unused;
-    (void)unused2;
+    flying--;
+    if (known)
+        return;
     SOMETIMES(append_twice);
     broker_land(f->topic, f->partition, f->key, f->value);
-    flying--;
 }
 
-static void on_land(void *context, uint64_t held, uint64_t unused)
+static void fly(struct flight *f, int64_t delay);
+
+/* As a broker does that misses what came before: the client is of no more use, and with it all that
+ * it had under way. */
+static bool out_of_order(struct flight *f)
 {
-    struct flight *f = context;
     struct log_producer *p = f->by;
-    (void)unused;
-    if (!gone(p) && p->log->proc->paused && (held || chance_one_in(2))) {
-        world_after(50 * MS, on_land, f, 1, 0);
-        return;
+    if (p->broken[f->topic->index] & 1u << f->partition) {
+        memset(p->broken, 0, sizeof p->broken);
+        p->life++;
     }
-    flying--;
-    if (held)
-        SOMETIMES(landed_after_pause);
-    if (gone(p) && (p->drops_when_gone || f->drops)) {
-        SOMETIMES(append_dropped_by_crash);
-        return;
-    }
-    if (gone(p))
-        SOMETIMES(landed_after_crash);
+    if (f->life == p->life)
+        return false;
+    f->fails = true;
+    report(f, -1);
+    return true;
+}
+
+static bool spoil(struct log_producer *p, uint32_t kind)
+{
+    struct proc *proc = p->log->proc;
+    bool spoilt = proc->spoilt & kind;
+    proc->spoilt &= ~kind;
+    return spoilt;
+}
+
+static void land(struct flight *f)
+{
+    struct log_producer *p = f->by;
     int64_t offset = broker_land(f->topic, f->partition, f->key, f->value);
-    if (fault(world.swarm.append_twice)) {
+    f->topic->parts[f->partition].by[offset] = p;
+    bool known = spoil(p, WIRE_TWICE);
+    if (known || fault(world.swarm.append_twice)) {
         flying++;
         world_after((int64_t)chance_under(chance_one_in(2) ? 50 * MS : LATE_US), on_land_again, f,
-                    0, 0);
+                    known, 0);
     }
     int64_t after = (int64_t)chance_under(2 * MS);
+    if (spoil(p, WIRE_PRODUCE)) /* its answer is lost: the client asks again, on a new connection */
+        after += 100 * MS;
     if (fault(world.swarm.report_late)) {
         SOMETIMES(report_late);
         after = (int64_t)chance_under(3 * SECOND);
     }
     if (!f->fails)
         world_after(after, on_report, f, (uint64_t)offset, 0);
+}
+
+static void on_land(void *context, uint64_t kept, uint64_t unused)
+{
+    struct flight *f = context;
+    struct log_producer *p = f->by;
+    (void)unused;
+    if (!f->wired && !gone(p) && p->log->proc->paused && (kept || chance_one_in(2))) {
+        world_after(50 * MS, on_land, f, 1, 0);
+        return;
+    }
+    flying--;
+    if (broker_away()) { /* all who wait try at the same moments, so that none overtakes */
+        fly(f, RETRY_US - world.now % RETRY_US);
+        return;
+    }
+    if (out_of_order(f))
+        return;
+    if (kept)
+        SOMETIMES(landed_after_pause);
+    if (!f->wired && gone(p) && (p->drops_when_gone || f->drops)) {
+        SOMETIMES(append_dropped_by_crash);
+        return;
+    }
+    if (gone(p))
+        SOMETIMES(landed_after_crash);
+    land(f);
 }
 
 /* In order behind what this producer has under way for the partition. */
@@ -144,8 +195,94 @@ static void fly(struct flight *f, int64_t delay)
     world_after(at - world.now, on_land, f, 0, 0);
 }
 
+/* ---- held by a script: one request is on the wire, the rest waits behind it -------------------
+ */
+
+static bool on_the_wire(const struct log_producer *p)
+{
+    for (const struct flight *f = held; f; f = f->next)
+        if (f->by == p && f->wired && !f->reported)
+            return true;
+    return false;
+}
+
+static void wire_next(const struct log_producer *p)
+{
+    for (struct flight *f = held; f && !on_the_wire(p); f = f->next)
+        if (f->by == p && !f->reported)
+            f->wired = true;
+}
+
+static void on_given_up(void *context, uint64_t unused, uint64_t unused2)
+{
+    struct flight *f = context;
+    (void)unused;
+    (void)unused2;
+    if (!(f->by->log->proc->held & WIRE_PRODUCE) || f->reported)
+        return;
+    f->fails = true;
+    report(f, -1);
+    wire_next(f->by);
+}
+
+static void hold(struct flight *f)
+{
+    flying++;
+    *held_end = f;
+    held_end = &f->next;
+    wire_next(f->by);
+    world_after(APPEND_TIMEOUT_MS * MS, on_given_up, f, 0, 0);
+}
+
+int producers_held(const struct proc *proc)
+{
+    int n = 0;
+    for (const struct flight *f = held; f; f = f->next)
+        n += f->by->log->proc == proc && f->wired;
+    return n;
+}
+
+void producers_release(const struct proc *proc)
+{
+    struct flight *all = held;
+    held = NULL;
+    held_end = &held;
+    for (struct flight *f = all, *next; f; f = next) {
+        next = f->next;
+        f->next = NULL;
+        if (f->by->log->proc != proc) {
+            *held_end = f;
+            held_end = &f->next;
+            continue;
+        }
+        flying--;
+        if (f->wired || (!f->fails && !gone(f->by)))
+            fly(f, (int64_t)chance_under(3 * MS));
+    }
+}
+
+void producers_cut(const struct log_topic *topic, int partition, int64_t end, int64_t end_before)
+{
+    const struct part *part = &topic->parts[partition];
+    for (struct log_producer *p = producers; p; p = p->next) {
+        bool before = false, after = false;
+        for (int64_t at = part->first; at < end_before; at++) {
+            before |= at < end && part->by[at] == p;
+            after |= at >= end && part->by[at] == p;
+        }
+        if (before && after)
+            p->broken[topic->index] |= 1u << partition;
+    }
+}
+
+/* ---- fates ---------------------------------------------------------------------------------- */
+
 static void draw_fate(struct flight *f)
 {
+    if (f->by->log->proc->held & WIRE_PRODUCE) {
+        hold(f);
+        return;
+    }
     const struct swarm *s = &world.swarm;
     int64_t given_up = (int64_t)chance_under(chance_one_in(2) ? 100 * MS : APPEND_TIMEOUT_MS * MS);
     if (fault(s->append_lost)) {
@@ -208,6 +345,7 @@ struct err producer_append(struct log_producer *p, struct log_topic *topic, int 
                          .key = world_copy(key),
                          .value = world_copy(value),
                          .tag = tag,
+                         .life = p->life,
                          .drops = chance_one_in(2)};
     p->under_way++;
     draw_fate(f);

@@ -197,8 +197,6 @@ void world_wake(struct proc *p)
 
 /* ---- lives ---------------------------------------------------------------------------------- */
 
-static void proc_start(struct proc *p);
-
 static void on_restart(void *context, uint64_t incarnation, uint64_t unused)
 {
     struct proc *p = context;
@@ -226,7 +224,7 @@ static void live(void)
     abort();
 }
 
-static void proc_start(struct proc *p)
+void proc_start(struct proc *p)
 {
     p->paused = false;
     p->born_us = world.now;
@@ -250,16 +248,29 @@ struct proc *proc_add(const char *name, void (*run)(struct proc *), const void *
     return p;
 }
 
-static void crash(struct proc *p)
+static void die(struct proc *p)
 {
-    SOMETIMES(crashes);
-    note("crashes");
     p->incarnation++;
     trace(0xdead, (uint64_t)p->index);
     broker_gone(p);
     database_gone(p);
     heap_drop(p);
-    unready(p, PROC_DEAD);
+    if (p->state == PROC_READY)
+        unready(p, PROC_DEAD);
+    p->state = PROC_DEAD;
+}
+
+void proc_kill(struct proc *p)
+{
+    note("%s is killed", p->name);
+    die(p);
+}
+
+static void crash(struct proc *p)
+{
+    SOMETIMES(crashes);
+    note("crashes");
+    die(p);
     int64_t away = chance_one_in(4) ? 12 * SECOND : 400 * MS;
     world_after(20 * MS + (int64_t)chance_under((uint64_t)away), on_restart, p, p->incarnation, 0);
     switch_to(NULL, true);
@@ -274,6 +285,23 @@ static void on_resume(void *context, uint64_t serial, uint64_t unused)
         return;
     p->paused = false;
     make_ready(p);
+}
+
+/* Stands still until somebody resumes it. */
+void proc_pause(struct proc *p)
+{
+    trace(0xbed, (uint64_t)p->index);
+    p->paused = true;
+    p->wait_serial++;
+    broker_paused(p);
+    if (p->state == PROC_READY)
+        unready(p, PROC_WAITING);
+}
+
+void proc_resume(struct proc *p)
+{
+    if (p->paused)
+        on_resume(p, p->wait_serial, 0);
 }
 
 static struct pause {
@@ -298,12 +326,8 @@ static void pause_current(struct proc *p)
     pauses = pause;
     SOMETIMES(pauses);
     note("is paused for %.3f s", (double)length / SECOND);
-    trace(0xbed, (uint64_t)p->index);
-    p->paused = true;
-    p->wait_serial++;
-    broker_paused(p);
+    proc_pause(p);
     world_after(length, on_resume, p, p->wait_serial, 0);
-    unready(p, PROC_WAITING);
     reschedule();
     if (length > 6 * SECOND)
         SOMETIMES(zombie_woke);

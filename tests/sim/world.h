@@ -21,6 +21,15 @@ enum {
     STEPS_MAX = 4000000, /* of one seed: whoever needs more goes round in circles */
 };
 
+/* Bits of proc.held and proc.spoilt. */
+enum wire {
+    WIRE_PRODUCE = 1,
+    WIRE_FETCH = 2,
+    WIRE_HEARTBEAT = 4,
+    WIRE_COMMIT = 8, /* of a group's positions */
+    WIRE_TWICE = 16, /* a produce request */
+};
+
 enum proc_state { PROC_READY, PROC_WAITING, PROC_DEAD, PROC_DONE };
 
 /* A process, or a client outside. */
@@ -37,6 +46,8 @@ struct proc {
     int ready_at;
     int64_t skew_us; /* of its wall clock */
     int64_t born_us;
+    uint32_t held;   /* by a script: its requests of these kinds do not get through (enum wire) */
+    uint32_t spoilt; /* and what becomes of the next of these kinds */
     atomic_bool stop;
     struct heap_block *heap; /* what it has allocated */
 };
@@ -69,6 +80,11 @@ void world_run(int64_t until, bool (*done)(void));
 void world_end(void);
 
 struct proc *proc_add(const char *name, void (*run)(struct proc *), const void *what, bool outside);
+/* A script's hand: from outside, at the moment. One that is killed or has ended may start again. */
+void proc_kill(struct proc *proc);
+void proc_pause(struct proc *proc);
+void proc_resume(struct proc *proc);
+void proc_start(struct proc *proc);
 /* A violation ends the seed; the first one counts. */
 void violate(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* One line about what happens, when --verbose. */

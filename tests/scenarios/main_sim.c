@@ -1,0 +1,74 @@
+/* foldlog-scenarios-sim: every scenario in the simulated world, with so many seeds of its
+ * scheduler: all must end as the table says. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/scenarios/play.h"
+#include "tests/sim/broker.h"
+
+enum { SEEDS_DEFAULT = 20 };
+
+static const struct scenario *playing;
+static char outcome[OUTCOME_BYTES];
+static bool ended;
+
+static void audience(struct proc *proc)
+{
+    (void)proc;
+    (void)play(playing, "", outcome);
+    ended = true;
+}
+
+static bool is_over(void)
+{
+    return ended;
+}
+
+static bool play_seed(const struct scenario *s, uint64_t seed)
+{
+    enum { LONGEST_S = 600 };
+    world_begin(seed);
+    broker_begin();
+    world.swarm = (struct swarm){.calm = true};
+    playing = s;
+    ended = false;
+    snprintf(outcome, sizeof outcome, "FAILED it never ended\n");
+    proc_add("audience", audience, NULL, true);
+    world_run((int64_t)LONGEST_S * SECOND, is_over);
+    world.current = NULL;
+    bool same = ended && !world.violation[0] && strcmp(outcome, s->outcome) == 0;
+    if (!same)
+        printf("seed %llu of \"%s\": %s\n--- expected\n%s--- found\n%s", (unsigned long long)seed,
+               s->name, world.violation, s->outcome, outcome);
+    world_end();
+    return same;
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t seeds = SEEDS_DEFAULT, first = 1;
+    const char *only = NULL;
+    size_t played = 0, bad = 0;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--seeds") == 0 && i + 1 < argc)
+            seeds = strtoull(argv[++i], NULL, 0);
+        else if (strcmp(argv[i], "--first") == 0 && i + 1 < argc)
+            first = strtoull(argv[++i], NULL, 0);
+        else if (strcmp(argv[i], "--verbose") == 0)
+            world.verbose = true;
+        else
+            only = argv[i];
+    }
+    for (size_t i = 0; i < scenarios_count; i++) {
+        bool same = true;
+        if (only && !strstr(scenarios[i]->name, only))
+            continue;
+        for (uint64_t seed = first; seed < first + seeds && same; seed++)
+            same = play_seed(scenarios[i], seed);
+        played++;
+        bad += !same;
+    }
+    printf("scenarios: %zu in the simulated world with %llu seeds each, %zu not as expected\n",
+           played, (unsigned long long)seeds, bad);
+    return played > 0 && bad == 0 ? 0 : 1;
+}
