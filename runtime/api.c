@@ -8,7 +8,7 @@
 #include "runtime/clock.h"
 #include "runtime/report.h"
 
-enum { ALLOW_BYTES = 128 };
+enum { ALLOW_BYTES = 128, INTERNAL = 500 };
 
 /* ---- memory of a thread ---- */
 
@@ -57,9 +57,22 @@ static void count_duration(struct api *api, enum api_kind kind, int64_t us)
     atomic_fetch_add(&api->durations[kind].total_us, (uint64_t)us);
 }
 
+/* By the route, not by the path: that may hold anything; and the request is gone. */
+static void tell_answered(const struct api_call *call, int status)
+{
+    report_trace(text_of(call->traceparent));
+    report(status == INTERNAL ? REPORT_ERROR : REPORT_DEBUG, "answered", "method",
+           call->route ? call->route->method : "", "route", call->route ? call->route->path : "",
+           "status", report_number(status), "us",
+           report_number(clock_monotonic_us() - call->began_us), NULL);
+    report_trace(REPORT_UNTRACED);
+}
+
 void api_call_done(struct api_call *call, int status)
 {
     assert(status > 0 && status < API_STATUSES);
+    if (status == INTERNAL || report_least == REPORT_DEBUG)
+        tell_answered(call, status);
     atomic_fetch_add(&call->api->answers[status], 1);
     if (call->route)
         count_duration(call->api, call->route->command ? API_COMMANDS : API_QUERIES,
@@ -115,17 +128,9 @@ static void start_errand(struct api_call *call)
         submit_to(call, call->route->errand->hashes);
 }
 
-static void handle(void *context, struct http_request *http)
+static void dispatch(struct api *api, struct http_request *http, struct api_call *call)
 {
-    struct api *api = context;
     char allow[ALLOW_BYTES];
-    struct api_call *call = calloc(1, sizeof *call);
-    if (!call)
-        abort();
-    call->api = api;
-    call->http = http;
-    call->began_us = clock_monotonic_us();
-    header_trace(call);
     switch (route_find(&api->options.routes, http->method, http->path, &call->route, call->parts,
                        allow, sizeof allow)) {
     case ROUTE_OTHER_PATH:
@@ -151,6 +156,20 @@ static void handle(void *context, struct http_request *http)
         start_query(call);
     else
         start_errand(call);
+}
+
+static void handle(void *context, struct http_request *http)
+{
+    struct api_call *call = calloc(1, sizeof *call);
+    if (!call)
+        abort();
+    call->api = context;
+    call->http = http;
+    call->began_us = clock_monotonic_us();
+    header_trace(call);
+    report_trace(text_of(call->traceparent));
+    dispatch(context, http, call);
+    report_trace(REPORT_UNTRACED);
 }
 
 /* ---- starting and stopping ---- */

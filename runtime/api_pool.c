@@ -304,22 +304,28 @@ static struct api_call *take(struct api_pool *pool)
     return call;
 }
 
+static void handle(struct api_call *call, struct api_reader *reader)
+{
+    if (call->route->query)
+        run_query(call, reader);
+    else if (call->route->errand)
+        run_errand(call, reader);
+    else if (call->settled.is)
+        command_settle(call, reader);
+    else
+        command_with_reader(call, reader);
+}
+
 static void *serve(void *context)
 {
     struct api_reader *reader = context;
     struct api_call *call;
     while ((call = take(reader->pool)) != NULL) {
         arena_reset(&reader->arena);
-        if (!reached(call, reader))
-            continue;
-        if (call->route->query)
-            run_query(call, reader);
-        else if (call->route->errand)
-            run_errand(call, reader);
-        else if (call->settled.is)
-            command_settle(call, reader);
-        else
-            command_with_reader(call, reader);
+        report_trace(text_of(call->traceparent));
+        if (reached(call, reader))
+            handle(call, reader);
+        report_trace(REPORT_UNTRACED);
         if (reader->pool != reader->api->pool) /* passwords have been there */
             seal_wipe(reader->arena.base, reader->arena.used);
     }

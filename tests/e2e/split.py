@@ -1,11 +1,13 @@
 """One Foldlog in four processes, as containers would run it: a gateway, two groups of services, a saga.
 usage: split.py FOLDLOG"""
 import http.client
+import json
+import os
 import subprocess
 import sys
 import time
 
-from system import Client, System, check, equal, finish, free_port, wait_until
+from system import Client, System, agrees, check, equal, finish, free_port, wait_until
 
 SERVICES = {"product": "catalogue", "inventory": "catalogue", "order": "sales", "payment": "sales", "user": "sales"}
 
@@ -20,7 +22,7 @@ class Split(System):
     }
 
     def __init__(self, binary):
-        super().__init__(binary)
+        super().__init__(binary, log_level="debug")
         self.ports = {name: (free_port(), free_port()) for name in self.ROLES}
         self.others = {}
         for service, name in SERVICES.items():
@@ -83,6 +85,34 @@ def through_the_gateway(foldlog):
     return lamp
 
 
+FOLLOWED = {  # what each process tells of an order whose payment has to be asked for twice
+    "": {("debug", "answered")},
+    "catalogue": {("debug", "decides"), ("debug", "published")},
+    "sales": {("debug", "answered"), ("debug", "decides"), ("debug", "effect_calls"), ("info", "effect_retries"),
+              ("debug", "effect_answered"), ("debug", "folded"), ("debug", "published")},
+    "saga": {("debug", "decides"), ("debug", "folded"), ("debug", "published")},
+}
+
+
+def lines_of(foldlog, name, trace):
+    with open(f"{foldlog.name}{'-' if name else ''}{name}.log", encoding="utf-8") as log:
+        return [line for line in map(json.loads, log) if line.get("trace_id") == trace]
+
+
+def a_trace_is_followed(foldlog):
+    lamp, trace = foldlog.product(1), os.urandom(16).hex()
+    made = foldlog.done(foldlog.post("/v1/orders", foldlog.order_body((lamp, 1), method="error:1"),
+                                     traceparent=f"00-{trace}-{os.urandom(8).hex()}-01"))
+    equal("an order with a trace is made", foldlog.settled(made["id"])["status"], "confirmed")
+    for name, wanted in FOLLOWED.items():
+        def missing(process=name, facts=wanted):
+            return facts - {(line["level"], line["fact"]) for line in lines_of(foldlog, process, trace)}
+        left = agrees(missing)
+        check(f"its trace is in the log lines of {name or 'the gateway'}", not left, left)
+    routes = {line["route"] for line in lines_of(foldlog, "", trace)}
+    equal("and of this request alone", routes, {"/v1/orders"})
+
+
 def services_believe_gateways_only(foldlog, lamp):
     direct = Client(foldlog.ports["catalogue"][0])
     equal("a service's port without a principal: 401", direct.call("GET", f"/v1/products/{lamp}").status, 401)
@@ -106,6 +136,7 @@ def a_service_that_is_away(foldlog, lamp):
 
 with Split(sys.argv[1]) as foldlog:
     lamp = through_the_gateway(foldlog)
+    a_trace_is_followed(foldlog)
     services_believe_gateways_only(foldlog, lamp)
     a_service_that_is_away(foldlog, lamp)
 finish()
