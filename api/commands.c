@@ -5,8 +5,6 @@
 
 #include <stdio.h>
 
-static const char *const services[] = {"inventory", "order", "payment", "product", "user"};
-
 enum { POSITION_BYTES = 64 };
 enum { ID, STATUS, PROBLEM, DETAIL, RESOURCE, VERSION, TYPE, ACTOR, AT, PARTITION, COMMAND_OFFSET };
 #define SELECT_COMMAND                                                                    \
@@ -21,7 +19,6 @@ enum { ID, STATUS, PROBLEM, DETAIL, RESOURCE, VERSION, TYPE, ACTOR, AT, PARTITIO
     " WHERE v.state = 2 AND p.projection = 'commands' AND p.\"partition\" = $1"
 
 struct token {
-    const char *service;
     int64_t partition, offset;
 };
 
@@ -38,19 +35,15 @@ static bool digits(struct text *text, char end, int64_t *ret_value)
     return true;
 }
 
-/* S:p:o */
-static bool read_token(struct text text, struct token *ret_token)
+/* S:p:o, of the service that is asked. */
+static bool read_token(struct text text, const char *service, struct token *ret_token)
 {
-    for (size_t i = 0; i < COUNT(services); i++) {
-        size_t len = strlen(services[i]);
-        if (text.len <= len || memcmp(text.at, services[i], len) != 0 || text.at[len] != ':')
-            continue;
-        struct text rest = {text.at + len + 1, text.len - len - 1};
-        ret_token->service = services[i];
-        return digits(&rest, ':', &ret_token->partition) && digits(&rest, 0, &ret_token->offset) &&
-               ret_token->partition < PARTITIONS_MAX;
-    }
-    return false;
+    size_t len = strlen(service);
+    if (text.len <= len || memcmp(text.at, service, len) != 0 || text.at[len] != ':')
+        return false;
+    struct text rest = {text.at + len + 1, text.len - len - 1};
+    return digits(&rest, ':', &ret_token->partition) && digits(&rest, 0, &ret_token->offset) &&
+           ret_token->partition < PARTITIONS_MAX;
 }
 
 /* A user's key is not for the public; who registers is told the id that was made for them. */
@@ -119,65 +112,46 @@ static enum inquiry_step unknown(struct refusal *refusal)
     return INQUIRY_REFUSED;
 }
 
-/* The command stands at token->offset: it is pending until the read model has passed that. */
-static enum inquiry_step with_token(struct inquiry *inquiry, struct uuid id,
-                                    const struct token *token, struct refusal *refusal)
+static enum inquiry_step ask(struct inquiry *inquiry, struct uuid id, const struct token *token)
 {
-    if (inquiry->round == 0) {
-        struct question *q = inquiry_ask(inquiry, token->service, SELECT_POSITION);
-        q->values[q->count++] = QUERY_NUMBER(token->partition);
-        q = inquiry_ask(inquiry, token->service, SELECT_COMMAND);
-        q->values[q->count++] = QUERY_UUID(id);
-        return INQUIRY_ASK;
+    struct question *q = inquiry_ask(inquiry, SELECT_POSITION);
+    q->values[q->count++] = QUERY_NUMBER(token->partition);
+    q = inquiry_ask(inquiry, SELECT_COMMAND);
+    q->values[q->count++] = QUERY_UUID(id);
+    return INQUIRY_ASK;
+}
+
+/* With a token the command stands at its offset: it is pending until the read model has passed
+ * that. */
+static enum inquiry_step step(struct inquiry *inquiry, struct refusal *refusal)
+{
+    struct uuid id;
+    struct token token = {.offset = -1};
+    struct text at = request_parameter(inquiry->request, "at");
+    if (!path_uuid(inquiry->request, 0, &id, refusal))
+        return INQUIRY_REFUSED;
+    if (at.at && !read_token(at, inquiry->service, &token)) {
+        refuse_parameter(refusal, "at", "must be service:partition:offset");
+        return INQUIRY_REFUSED;
     }
+    if (inquiry->round == 0)
+        return ask(inquiry, id, &token);
     const struct query_rows *position = &inquiry->answers[0], *rows = &inquiry->answers[1];
     if (rows->count && may_see(&inquiry->request->actor, rows)) {
-        write_command(&inquiry->out, token->service, rows);
+        write_command(&inquiry->out, inquiry->service, rows);
         return INQUIRY_DONE;
     }
-    if (rows->count || (position->count && query_at(position, 0, 0)->number > token->offset))
+    bool passed = position->count && query_at(position, 0, 0)->number > token.offset;
+    if (rows->count || !at.at || passed)
         return unknown(refusal);
     write_pending(&inquiry->out, id);
     return INQUIRY_DONE;
 }
 
-static enum inquiry_step anywhere(struct inquiry *inquiry, struct uuid id, struct refusal *refusal)
-{
-    if (inquiry->round == 0) {
-        for (size_t i = 0; i < COUNT(services); i++) {
-            struct question *q = inquiry_ask(inquiry, services[i], SELECT_COMMAND);
-            q->values[q->count++] = QUERY_UUID(id);
-        }
-        return INQUIRY_ASK;
-    }
-    for (size_t i = 0; i < COUNT(services); i++) {
-        const struct query_rows *rows = &inquiry->answers[i];
-        if (rows->count && may_see(&inquiry->request->actor, rows)) {
-            write_command(&inquiry->out, services[i], rows);
-            return INQUIRY_DONE;
-        }
-    }
-    return unknown(refusal);
-}
-
-static enum inquiry_step step(struct inquiry *inquiry, struct refusal *refusal)
-{
-    struct uuid id;
-    struct token token;
-    struct text at = request_parameter(inquiry->request, "at");
-    if (!path_uuid(inquiry->request, 0, &id, refusal))
-        return INQUIRY_REFUSED;
-    if (at.at && !read_token(at, &token)) {
-        refuse_parameter(refusal, "at", "must be service:partition:offset");
-        return INQUIRY_REFUSED;
-    }
-    return at.at ? with_token(inquiry, id, &token, refusal) : anywhere(inquiry, id, refusal);
-}
-
 static const struct query_route status = {.step = step};
 
 const struct route command_routes[] = {
-    {"GET", "/v1/commands/{id}", "order", ROLE_CUSTOMER | ROLE_MERCHANT | ROLE_ADMIN,
+    {"GET", "/v1/commands/{id}", ROUTE_OF_ANY, ROLE_CUSTOMER | ROLE_MERCHANT | ROLE_ADMIN,
      .query = &status},
 };
 const size_t command_routes_count = COUNT(command_routes);

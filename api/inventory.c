@@ -128,7 +128,7 @@ static enum inquiry_step step_item(struct inquiry *inquiry, struct refusal *refu
     if (!path_sku(inquiry->request, 0, &sku, refusal))
         return INQUIRY_REFUSED;
     if (inquiry->round == 0) {
-        struct question *q = inquiry_ask(inquiry, "inventory", SELECT_STOCK " WHERE c.sku = $1");
+        struct question *q = inquiry_ask(inquiry, SELECT_STOCK " WHERE c.sku = $1");
         q->values[q->count++] = QUERY_TEXT(sku);
         return INQUIRY_ASK;
     }
@@ -155,13 +155,12 @@ static enum inquiry_step ask_list(struct inquiry *inquiry, const struct page *pa
     int64_t below;
     if (!page_number(inquiry->request, "below", 0, INT64_MAX, INT64_MAX, &below, refusal))
         return INQUIRY_REFUSED;
-    struct question *q =
-        inquiry_ask(inquiry, "inventory",
-                    all ? SELECT_STOCK
-                        " WHERE c.sku > $1 AND coalesce(s.on_hand, 0) < $3 ORDER BY c.sku LIMIT $2"
-                        : SELECT_STOCK
-                        " WHERE c.sku > $1 AND coalesce(s.on_hand, 0) < $3 AND c.merchant_id = $4"
-                        " ORDER BY c.sku LIMIT $2");
+    struct question *q = inquiry_ask(
+        inquiry, all ? SELECT_STOCK
+                     " WHERE c.sku > $1 AND coalesce(s.on_hand, 0) < $3 ORDER BY c.sku LIMIT $2"
+                     : SELECT_STOCK
+                     " WHERE c.sku > $1 AND coalesce(s.on_hand, 0) < $3 AND c.merchant_id = $4"
+                     " ORDER BY c.sku LIMIT $2");
     q->values[q->count++] = QUERY_TEXT(page->key);
     q->values[q->count++] = QUERY_NUMBER(page->limit + 1);
     q->values[q->count++] = QUERY_NUMBER(below);
@@ -208,13 +207,12 @@ static void write_movement(struct json_write *out, const struct query_rows *rows
 
 static void ask_movements(struct inquiry *inquiry, struct text sku, const struct page *page)
 {
-    struct question *q = inquiry_ask(inquiry, "inventory",
-                                     "SELECT merchant_id FROM inventory_catalogue WHERE sku = $1");
+    struct question *q =
+        inquiry_ask(inquiry, "SELECT merchant_id FROM inventory_catalogue WHERE sku = $1");
     q->values[q->count++] = QUERY_TEXT(sku);
-    q = inquiry_ask(inquiry, "inventory",
-                    "SELECT version, kind, quantity, order_id, reason, happened_at"
-                    " FROM stock_movements WHERE sku = $1 AND version < $2"
-                    " ORDER BY version DESC LIMIT $3");
+    q = inquiry_ask(inquiry, "SELECT version, kind, quantity, order_id, reason, happened_at"
+                             " FROM stock_movements WHERE sku = $1 AND version < $2"
+                             " ORDER BY version DESC LIMIT $3");
     q->values[q->count++] = QUERY_TEXT(sku);
     q->values[q->count++] = QUERY_NUMBER(page->before);
     q->values[q->count++] = QUERY_NUMBER(page->limit + 1);

@@ -216,6 +216,6 @@ const struct route order_routes[] = {
     {"POST", "/v1/orders/{id}/cancellation", "order", BUYERS, .command = &cancellation},
     {"POST", "/v1/orders/{id}/deliveries", "order", SHIPPERS, .command = &delivery},
     {"POST", "/v1/orders/{id}/shipments", "order", SHIPPERS, .command = &shipment},
-    {"GET", "/v1/orders/{id}/timeline", "order", BUYERS, .query = &order_timeline},
+    {"GET", "/v1/orders/{id}/timeline", "fulfilment", BUYERS, .query = &order_timeline},
 };
 const size_t order_routes_count = COUNT(order_routes);

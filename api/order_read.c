@@ -103,12 +103,11 @@ static enum inquiry_step step_item(struct inquiry *inquiry, struct refusal *refu
     if (!path_uuid(inquiry->request, 0, &id, refusal))
         return INQUIRY_REFUSED;
     if (inquiry->round == 0) {
-        struct question *q =
-            inquiry_ask(inquiry, "order", "SELECT " COLUMNS " FROM orders WHERE id = $1");
+        struct question *q = inquiry_ask(inquiry, "SELECT " COLUMNS " FROM orders WHERE id = $1");
         q->values[q->count++] = QUERY_UUID(id);
-        q = inquiry_ask(inquiry, "order", SELECT_LINES " WHERE order_id = $1 ORDER BY line");
+        q = inquiry_ask(inquiry, SELECT_LINES " WHERE order_id = $1 ORDER BY line");
         q->values[q->count++] = QUERY_UUID(id);
-        q = inquiry_ask(inquiry, "order",
+        q = inquiry_ask(inquiry,
                         "SELECT customer_id, address FROM order_addresses WHERE order_id = $1");
         q->values[q->count++] = QUERY_UUID(id);
         return INQUIRY_ASK;
@@ -177,7 +176,7 @@ static enum inquiry_step ask_list(struct inquiry *inquiry, const struct page *pa
                       : by_customer            ? LIST("customer_id = $4 AND ")
                       : status.at              ? LIST("status = $4 AND ")
                                                : LIST("");
-    struct question *q = inquiry_ask(inquiry, "order", sql);
+    struct question *q = inquiry_ask(inquiry, sql);
     q->values[q->count++] = QUERY_TIME(page->before);
     q->values[q->count++] = QUERY_UUID(page->id);
     q->values[q->count++] = QUERY_NUMBER(page->limit + 1);
@@ -210,8 +209,7 @@ static enum inquiry_step ask_lines(struct inquiry *inquiry, const struct page *p
     *rows = inquiry->answers[0];
     inquiry->kept = rows;
     struct question *q = inquiry_ask(
-        inquiry, "order",
-        SELECT_LINES
+        inquiry, SELECT_LINES
         " WHERE order_id = ANY(string_to_array($1, ',')::uuid[]) ORDER BY order_id, line");
     q->values[q->count++] =
         QUERY_TEXT(joined(inquiry->request->arena, rows, page_shown(page, rows)));
@@ -245,7 +243,7 @@ const struct query_route order_list = {.models = order_models, .step = step_list
 
 /* ---- timeline ---- */
 
-enum { T_TYPE, T_DETAIL, T_AT, T_TOPIC, T_PARTITION, T_OFFSET, T_INDEX };
+enum { T_TYPE, T_DETAIL, T_AT, T_TOPIC, T_PARTITION, T_OFFSET, T_INDEX, T_CUSTOMER };
 
 static void write_entry(struct json_write *out, const struct query_rows *rows, size_t row)
 {
@@ -265,26 +263,32 @@ static void write_entry(struct json_write *out, const struct query_rows *rows, s
     json_write_end(out, '}');
 }
 
+/* The order's placing names its customer; without it nothing is known of the order yet. */
+static bool may_see_timeline(const struct actor *actor, const struct query_rows *rows)
+{
+    for (size_t i = 0; i < rows->count; i++)
+        if (!uuid_is_nil(query_at(rows, i, T_CUSTOMER)->uuid))
+            return may_see(actor, query_at(rows, i, T_CUSTOMER)->uuid);
+    return false;
+}
+
 static enum inquiry_step step_timeline(struct inquiry *inquiry, struct refusal *refusal)
 {
     struct uuid id;
     if (!path_uuid(inquiry->request, 0, &id, refusal))
         return INQUIRY_REFUSED;
     if (inquiry->round == 0) {
-        struct question *q =
-            inquiry_ask(inquiry, "order", "SELECT customer_id FROM orders WHERE id = $1");
-        q->values[q->count++] = QUERY_UUID(id);
-        q = inquiry_ask(
-            inquiry, "fulfilment",
-            "SELECT type, detail, at, topic, \"partition\", log_offset, \"index\" FROM timelines"
-            " WHERE order_id = $1 ORDER BY at, topic, \"partition\", log_offset, \"index\" LIMIT "
-            "$2");
+        struct question *q = inquiry_ask(
+            inquiry,
+            "SELECT type, detail, at, topic, \"partition\", log_offset, \"index\", customer_id"
+            " FROM timelines WHERE order_id = $1"
+            " ORDER BY at, topic, \"partition\", log_offset, \"index\" LIMIT $2");
         q->values[q->count++] = QUERY_UUID(id);
         q->values[q->count++] = QUERY_NUMBER(TIMELINE_MAX);
         return INQUIRY_ASK;
     }
-    const struct query_rows *order = &inquiry->answers[0], *rows = &inquiry->answers[1];
-    if (order->count == 0 || !may_see(&inquiry->request->actor, query_at(order, 0, 0)->uuid))
+    const struct query_rows *rows = &inquiry->answers[0];
+    if (!may_see_timeline(&inquiry->request->actor, rows))
         return unknown(refusal);
     page_begin(inquiry);
     for (size_t i = 0; i < rows->count; i++)
@@ -293,6 +297,6 @@ static enum inquiry_step step_timeline(struct inquiry *inquiry, struct refusal *
     return INQUIRY_DONE;
 }
 
-static const char *const timeline_models[] = {"orders", "timelines", NULL};
+static const char *const timeline_models[] = {"timelines", NULL};
 
 const struct query_route order_timeline = {.models = timeline_models, .step = step_timeline};

@@ -56,8 +56,7 @@ static enum inquiry_step step_item(struct inquiry *inquiry, struct refusal *refu
     if (!path_uuid(inquiry->request, 0, &id, refusal))
         return INQUIRY_REFUSED;
     if (inquiry->round == 0) {
-        struct question *q =
-            inquiry_ask(inquiry, "payment", SELECT_PAYMENT " WHERE payment_id = $1");
+        struct question *q = inquiry_ask(inquiry, SELECT_PAYMENT " WHERE payment_id = $1");
         q->values[q->count++] = QUERY_UUID(id);
         return INQUIRY_ASK;
     }
@@ -85,8 +84,8 @@ static enum inquiry_step step_list(struct inquiry *inquiry, struct refusal *refu
         return INQUIRY_REFUSED;
     }
     if (inquiry->round == 0) {
-        struct question *q = inquiry_ask(
-            inquiry, "payment", SELECT_PAYMENT " WHERE order_id = $1 ORDER BY requested_at");
+        struct question *q =
+            inquiry_ask(inquiry, SELECT_PAYMENT " WHERE order_id = $1 ORDER BY requested_at");
         q->values[q->count++] = QUERY_UUID(order_id);
         return INQUIRY_ASK;
     }

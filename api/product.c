@@ -103,11 +103,13 @@ static const struct command_route status = {
 
 /* ---- queries ---- */
 
-#define COLUMNS "sku, name, price, currency, status, merchant_id, added_at, updated_at, version"
-enum { SKU, NAME, PRICE, CURRENCY, STATUS, MERCHANT, ADDED, UPDATED, VERSION };
+#define SELECT_PRODUCTS                                                                \
+    "SELECT p.sku, p.name, p.price, p.currency, p.status, p.merchant_id, p.added_at, " \
+    "p.updated_at, p.version, coalesce(a.on_hand, 0)"                                  \
+    " FROM products p LEFT JOIN availability a ON a.sku = p.sku"
+enum { SKU, NAME, PRICE, CURRENCY, STATUS, MERCHANT, ADDED, UPDATED, VERSION, ON_HAND };
 
-static void write_product(struct json_write *out, const struct query_rows *rows, size_t row,
-                          int64_t availability)
+static void write_product(struct json_write *out, const struct query_rows *rows, size_t row)
 {
     json_write_begin(out, NULL, '{');
     json_write_text(out, "sku", query_at(rows, row, SKU)->text);
@@ -116,7 +118,7 @@ static void write_product(struct json_write *out, const struct query_rows *rows,
                 query_at(rows, row, CURRENCY)->text);
     json_write_text(out, "status", query_at(rows, row, STATUS)->text);
     json_write_uuid(out, "merchant_id", query_at(rows, row, MERCHANT)->uuid);
-    json_write_number(out, "availability", availability);
+    json_write_number(out, "availability", query_at(rows, row, ON_HAND)->number);
     json_write_time(out, "added_at", query_at(rows, row, ADDED)->number);
     json_write_time(out, "updated_at", query_at(rows, row, UPDATED)->number);
     json_write_number(out, "version", query_at(rows, row, VERSION)->number);
@@ -129,25 +131,22 @@ static enum inquiry_step step_item(struct inquiry *inquiry, struct refusal *refu
     if (!path_sku(inquiry->request, 0, &sku, refusal))
         return INQUIRY_REFUSED;
     if (inquiry->round == 0) {
-        struct question *q =
-            inquiry_ask(inquiry, "product", "SELECT " COLUMNS " FROM products WHERE sku = $1");
-        q->values[q->count++] = QUERY_TEXT(sku);
-        q = inquiry_ask(inquiry, "inventory", "SELECT on_hand FROM stock WHERE sku = $1");
+        struct question *q = inquiry_ask(inquiry, SELECT_PRODUCTS " WHERE p.sku = $1");
         q->values[q->count++] = QUERY_TEXT(sku);
         return INQUIRY_ASK;
     }
-    const struct query_rows *rows = &inquiry->answers[0], *stock = &inquiry->answers[1];
+    const struct query_rows *rows = &inquiry->answers[0];
     if (rows->count == 0) {
         refuse(refusal, PROBLEM_NOT_FOUND, "There is no such product.");
         return INQUIRY_REFUSED;
     }
-    write_product(&inquiry->out, rows, 0, stock->count ? query_at(stock, 0, 0)->number : 0);
+    write_product(&inquiry->out, rows, 0);
     inquiry->version = query_at(rows, 0, VERSION)->number;
     inquiry->sequence = -1;
     return INQUIRY_DONE;
 }
 
-static const char *const models[] = {"products", "stock", NULL};
+static const char *const models[] = {"products", "availability", NULL};
 
 static const struct query_route item = {.models = models, .step = step_item};
 
@@ -176,6 +175,10 @@ static bool read_status(const struct request *request, struct text *ret_statuses
            refuse_parameter(refusal, "status", "must be active or discontinued");
 }
 
+#define SELECT_LIST                                                                  \
+    SELECT_PRODUCTS " WHERE p.sku > $1 AND p.status = ANY(string_to_array($3, ','))" \
+                    " AND (p.name ILIKE $4 OR p.sku ILIKE $4)"
+
 static enum inquiry_step ask_list(struct inquiry *inquiry, const struct page *page,
                                   struct refusal *refusal)
 {
@@ -190,14 +193,8 @@ static enum inquiry_step ask_list(struct inquiry *inquiry, const struct page *pa
         return INQUIRY_REFUSED;
     }
     struct question *question = inquiry_ask(
-        inquiry, "product",
-        merchant.at
-            ? "SELECT " COLUMNS
-              " FROM products WHERE sku > $1 AND status = ANY(string_to_array($3, ','))"
-              " AND (name ILIKE $4 OR sku ILIKE $4) AND merchant_id = $5 ORDER BY sku LIMIT $2"
-            : "SELECT " COLUMNS
-              " FROM products WHERE sku > $1 AND status = ANY(string_to_array($3, ','))"
-              " AND (name ILIKE $4 OR sku ILIKE $4) ORDER BY sku LIMIT $2");
+        inquiry, merchant.at ? SELECT_LIST " AND p.merchant_id = $5 ORDER BY p.sku LIMIT $2"
+                             : SELECT_LIST " ORDER BY p.sku LIMIT $2");
     question->values[question->count++] = QUERY_TEXT(page->key);
     question->values[question->count++] = QUERY_NUMBER(page->limit + 1);
     question->values[question->count++] = QUERY_TEXT(statuses);
@@ -208,40 +205,6 @@ static enum inquiry_step ask_list(struct inquiry *inquiry, const struct page *pa
     return INQUIRY_ASK;
 }
 
-/* "a,b,c" */
-static struct text joined(struct arena *arena, const struct query_rows *rows, size_t count)
-{
-    size_t len = 0;
-    for (size_t i = 0; i < count; i++)
-        len += query_at(rows, i, SKU)->text.len + 1;
-    char *out = arena_alloc(arena, len + 1), *to = out;
-    for (size_t i = 0; out && i < count; i++) {
-        struct text sku = query_at(rows, i, SKU)->text;
-        if (i > 0)
-            *to++ = ',';
-        memcpy(to, sku.at, sku.len);
-        to += sku.len;
-    }
-    return (struct text){out ? out : "", (size_t)(to - out)};
-}
-
-static int64_t stock_of(const struct query_rows *stock, struct text sku)
-{
-    for (size_t i = 0; i < stock->count; i++)
-        if (text_equal(query_at(stock, i, 0)->text, sku))
-            return query_at(stock, i, 1)->number;
-    return 0;
-}
-
-static void write_list(struct inquiry *inquiry, const struct query_rows *rows, size_t shown,
-                       const struct query_rows *stock)
-{
-    page_begin(inquiry);
-    for (size_t i = 0; i < shown; i++)
-        write_product(&inquiry->out, rows, i, stock_of(stock, query_at(rows, i, SKU)->text));
-    page_end(inquiry, rows->count > shown ? query_at(rows, shown - 1, SKU)->text : TEXT(""));
-}
-
 static enum inquiry_step step_list(struct inquiry *inquiry, struct refusal *refusal)
 {
     struct page page;
@@ -249,23 +212,12 @@ static enum inquiry_step step_list(struct inquiry *inquiry, struct refusal *refu
         return INQUIRY_REFUSED;
     if (inquiry->round == 0)
         return ask_list(inquiry, &page, refusal);
-    if (inquiry->round == 1) {
-        struct query_rows *rows = arena_alloc(inquiry->request->arena, sizeof *rows);
-        if (!rows) {
-            refuse(refusal, PROBLEM_OVERLOADED, "The list needs too much memory.");
-            return INQUIRY_REFUSED;
-        }
-        *rows = inquiry->answers[0];
-        inquiry->kept = rows;
-        struct question *q =
-            inquiry_ask(inquiry, "inventory",
-                        "SELECT sku, on_hand FROM stock WHERE sku = ANY(string_to_array($1, ','))");
-        q->values[q->count++] =
-            QUERY_TEXT(joined(inquiry->request->arena, rows, page_shown(&page, rows)));
-        return INQUIRY_ASK;
-    }
-    const struct query_rows *rows = inquiry->kept;
-    write_list(inquiry, rows, page_shown(&page, rows), &inquiry->answers[0]);
+    const struct query_rows *rows = &inquiry->answers[0];
+    size_t shown = page_shown(&page, rows);
+    page_begin(inquiry);
+    for (size_t i = 0; i < shown; i++)
+        write_product(&inquiry->out, rows, i);
+    page_end(inquiry, rows->count > shown ? query_at(rows, shown - 1, SKU)->text : TEXT(""));
     return INQUIRY_DONE;
 }
 

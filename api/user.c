@@ -87,12 +87,12 @@ static bool find_by_id(const struct request *request, struct uuid user_id,
     *ret_rows = (struct query_rows){0};
     if (!may_see(request, user_id))
         return unknown(refusal);
-    if (!desk_ask(request->desk, "user", sql, &value, 1, ret_rows, refusal))
+    if (!desk_ask(request->desk, sql, &value, 1, ret_rows, refusal))
         return false;
     if (ret_rows->count)
         return true;
-    return desk_reach_end(request->desk, "user", "users", "user", refusal) &&
-           desk_ask(request->desk, "user", sql, &value, 1, ret_rows, refusal) &&
+    return desk_reach_end(request->desk, "users", "user", refusal) &&
+           desk_ask(request->desk, sql, &value, 1, ret_rows, refusal) &&
            (ret_rows->count || unknown(refusal));
 }
 
@@ -179,7 +179,7 @@ static bool build_password(const struct request *request, const struct intake *i
     struct query_rows rows;
     struct text current, fresh, sealed;
     (void)id, (void)facts;
-    if (!desk_reach_end(request->desk, "user", "users", "user", refusal) ||
+    if (!desk_reach_end(request->desk, "users", "user", refusal) ||
         !find_by_id(request, user_id, &rows, refusal) ||
         !desk_open(request->desk, user_id, PURPOSE_PASSWORD_HASH, query_at(&rows, 0, HASH)->text,
                    &current, refusal) ||
@@ -398,10 +398,9 @@ bool user_by_email(const struct request *request, struct text email, struct quer
                    struct refusal *refusal)
 {
     const struct query_value value = QUERY_UUID(desk_user_key(request->desk, email));
-    return desk_reach_end(request->desk, "user", "users", "user", refusal) &&
-           desk_ask(request->desk, "user",
-                    SELECT_USER " WHERE user_key = $1 AND status <> 'erased'", &value, 1, ret_rows,
-                    refusal);
+    return desk_reach_end(request->desk, "users", "user", refusal) &&
+           desk_ask(request->desk, SELECT_USER " WHERE user_key = $1 AND status <> 'erased'",
+                    &value, 1, ret_rows, refusal);
 }
 
 static enum inquiry_step step_list(struct inquiry *inquiry, struct refusal *refusal)
@@ -449,9 +448,8 @@ bool user_again(const struct request *request, struct uuid user_id, struct user_
 {
     const struct query_value value = QUERY_UUID(user_id);
     struct query_rows rows;
-    return desk_reach_end(request->desk, "user", "users", "user", refusal) &&
-           desk_ask(request->desk, "user", SELECT_USER " WHERE user_id = $1", &value, 1, &rows,
-                    refusal) &&
+    return desk_reach_end(request->desk, "users", "user", refusal) &&
+           desk_ask(request->desk, SELECT_USER " WHERE user_id = $1", &value, 1, &rows, refusal) &&
            user_read(request, &rows, ret_user, refusal);
 }
 

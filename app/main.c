@@ -7,6 +7,7 @@
 #include "app/settings.h"
 #include "app/verbs.h"
 #include "core/text.h"
+#include "runtime/report.h"
 
 enum { ARENAS_MAX = 2 };
 
@@ -121,6 +122,10 @@ int main(int argc, char **argv)
     int left = settings_read(argc - 2, argv + 2);
     if (left < 0)
         return EXIT_USAGE;
+    if (!report_level_read(setting_text(SETTING_LOG_LEVEL), &report_least)) {
+        fprintf(stderr, "foldlog: --log-level must be debug, info, warn or error\n");
+        return EXIT_USAGE;
+    }
     left = take_options(left, argv + 2, &options);
     for (int i = 0; i < left && !verb->flags; i++)
         if (strncmp(argv[2 + i], "--", 2) == 0) {

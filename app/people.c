@@ -14,7 +14,7 @@
 static struct err open_database(const char *service, struct query_connection **ret_connection)
 {
     char conninfo[STORE_CONNINFO_MAX];
-    TRY(store_conninfo(setting_text(SETTING_PG), service, conninfo, sizeof conninfo));
+    TRY(store_conninfo(settings_databases(), service, conninfo, sizeof conninfo));
     return query_open(conninfo, ret_connection);
 }
 
@@ -28,7 +28,7 @@ struct err people_open(struct people *p, const char *instance)
     TRY(secrets_read(&p->secrets));
     TRY(instance_log(instance, &p->log));
     TRY(vault_create(&p->secrets.master_key, &p->vault));
-    TRY(vault_link_open(p->vault, setting_text(SETTING_PG), &p->link));
+    TRY(vault_link_open(p->vault, settings_databases(), &p->link));
     TRY(open_database("user", &p->users));
     return open_database("order", &p->orders);
 }

@@ -80,7 +80,7 @@ static struct err run_publisher(struct part *part)
 static struct err run_projections(struct part *part)
 {
     char conninfo[STORE_CONNINFO_MAX];
-    TRY(store_conninfo(setting_text(SETTING_PG), part->service, conninfo, sizeof conninfo));
+    TRY(store_conninfo(settings_databases(), part->service, conninfo, sizeof conninfo));
     return projection_worker_run(
         &(struct projection_worker_options){.service = part->service,
                                             .log = kafka,
@@ -98,7 +98,7 @@ static struct err run_keeper(struct part *part)
 {
     (void)part;
     return keeper_run(&(struct keeper_options){.log = kafka,
-                                               .pg = setting_text(SETTING_PG),
+                                               .databases = settings_databases(),
                                                .master_key = secrets.master_key,
                                                .stop = &stop});
 }
@@ -181,8 +181,13 @@ static bool answers_http(void)
 /* A gateway alone serves nothing itself. */
 static const struct service *const *served_here(void)
 {
-    static const struct service *const none[] = {NULL};
-    return setting_has(SETTING_ROLES, "api") ? aggregates : none;
+    static const struct service *served[2 * SERVICES_MAX + 1];
+    size_t n = 0;
+    for (size_t i = 0; setting_has(SETTING_ROLES, "api") && aggregates[i]; i++)
+        served[n++] = aggregates[i];
+    for (size_t i = 0; setting_has(SETTING_ROLES, "api") && sagas[i]; i++)
+        served[n++] = sagas[i];
+    return served;
 }
 
 static struct err start_api(void)
@@ -191,7 +196,8 @@ static struct err start_api(void)
                                      {"inventory", setting_text(SETTING_INVENTORY_API)},
                                      {"order", setting_text(SETTING_ORDER_API)},
                                      {"payment", setting_text(SETTING_PAYMENT_API)},
-                                     {"user", setting_text(SETTING_USER_API)}};
+                                     {"user", setting_text(SETTING_USER_API)},
+                                     {"fulfilment", setting_text(SETTING_FULFILMENT_API)}};
     static struct api_peer kept[COUNT(peers)];
     memcpy(kept, peers, sizeof peers);
     bool dev = setting_flag(SETTING_INSECURE_DEV);
@@ -206,7 +212,7 @@ static struct err start_api(void)
             .projections = projections,
             .projections_count = projections_count,
             .routes = routes_all(routes),
-            .pg = setting_text(SETTING_PG),
+            .databases = settings_databases(),
             .secret = text_of(secrets.secret),
             .email_secret = text_of(secrets.email_secret),
             .master_key = secrets.master_key,

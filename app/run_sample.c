@@ -92,7 +92,7 @@ static void sample_publisher(const struct part *part)
 static struct err open_database(const char *service, struct query_connection **ret_connection)
 {
     char conninfo[STORE_CONNINFO_MAX];
-    TRY(store_conninfo(setting_text(SETTING_PG), service, conninfo, sizeof conninfo));
+    TRY(store_conninfo(settings_databases(), service, conninfo, sizeof conninfo));
     return query_open(conninfo, ret_connection);
 }
 

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/store.h"
+
 enum { VALUE_MAX = 1024, ENV_MAX = 80, KAFKA_MAX = 32, KAFKA_NAME_MAX = 80 };
 enum kind { KIND_TEXT, KIND_NUMBER, KIND_BOOLEAN, KIND_SECRET };
 
@@ -231,6 +233,21 @@ int64_t setting_number(enum setting s)
 bool setting_flag(enum setting s)
 {
     return strcmp(values[s].text, "true") == 0 || strcmp(values[s].text, "1") == 0;
+}
+
+static const char *own_database(const char *service)
+{
+    char flag[ENV_MAX];
+    int len = snprintf(flag, sizeof flag, "%s-pg", service);
+    int s = find(flag, (size_t)len);
+    return s < 0 ? NULL : values[s].text;
+}
+
+const struct databases *settings_databases(void)
+{
+    static struct databases databases = {.own = own_database};
+    databases.server = values[SETTING_PG].text;
+    return &databases;
 }
 
 bool setting_has(enum setting s, const char *word)

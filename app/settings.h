@@ -11,6 +11,13 @@
     X(KAFKA,           "kafka",             "127.0.0.1:9092",      TEXT,    "Kafka bootstrap servers")                \
     X(PG,              "pg",                "host=127.0.0.1 port=5432 user=postgres dbname=postgres", SECRET,          \
                                                                             "PostgreSQL server (libpq conninfo of an administrator)") \
+    X(USER_PG, "user-pg", "", SECRET, "conninfo of user's own database and role, if --pg is not what it is reached by") \
+    X(PRODUCT_PG, "product-pg", "", SECRET, "the same for product") \
+    X(INVENTORY_PG, "inventory-pg", "", SECRET, "the same for inventory") \
+    X(ORDER_PG, "order-pg", "", SECRET, "the same for order") \
+    X(PAYMENT_PG, "payment-pg", "", SECRET, "the same for payment") \
+    X(FULFILMENT_PG, "fulfilment-pg", "", SECRET, "the same for fulfilment") \
+    X(VAULT_PG, "vault-pg", "", SECRET, "the same for the vault") \
     X(PORT,            "port",              "8080",                NUMBER,  "HTTP port")                              \
     X(ADMIN_PORT,      "admin-port",        "9464",                NUMBER,  "port of /livez, /readyz and /metrics")   \
     X(BIND,            "bind",              "127.0.0.1",           TEXT,    "address to listen on")                   \
@@ -22,6 +29,7 @@
     X(ORDER_API,       "order-api",         "",                    TEXT,    "the same for order")                     \
     X(PAYMENT_API,     "payment-api",       "",                    TEXT,    "the same for payment")                   \
     X(USER_API,        "user-api",          "",                    TEXT,    "the same for user")                      \
+    X(FULFILMENT_API,  "fulfilment-api",    "",                    TEXT,    "the same for fulfilment (the timelines of orders)") \
     X(INSTANCE,        "instance",          "",                    TEXT,    "name of this process: static group membership (default: host name and a free ordinal)") \
     X(PARTITIONS,      "partitions",        "4",                   NUMBER,  "partitions of each topic; never changed later") \
     X(REPLICATION,     "replication",       "3",                   NUMBER,  "replication factor of new topics (1 with --dev)") \
@@ -38,6 +46,7 @@
     X(PAYMENT_GIVE_UP_MS, "payment-give-up-ms", "600000",          NUMBER,  "after which an unanswered operation is reported as unknown") \
     X(STEP_MS,         "step-ms",           "900000",              NUMBER,  "time limit of a fulfilment step")         \
     X(COMPENSATION_MS, "compensation-ms",   "3600000",             NUMBER,  "time limit of a compensation before it needs an operator") \
+    X(LOG_LEVEL,       "log-level",         "info",                TEXT,    "least level of the lines on stderr: debug, info, warn or error") \
     X(LOCK_DIR,        "lock-dir",          "/tmp",                TEXT,    "where the ordinals of default instance names are locked")
 /* clang-format on */
 
@@ -56,6 +65,9 @@ int settings_read(int argc, char **argv);
 const char *setting_text(enum setting setting);
 int64_t setting_number(enum setting setting);
 bool setting_flag(enum setting setting);
+struct databases;
+/* --pg, and --SERVICE-pg for who has a conninfo of its own. */
+const struct databases *settings_databases(void);
 /* Is `word` in this comma-separated setting? */
 bool setting_has(enum setting setting, const char *word);
 /* --kafka.NAME=VALUE, and FOLDLOG_KAFKA__NAME in the environment with _ for each dot: handed on to

@@ -127,7 +127,7 @@ static void look_at_model(struct doctor *d, const struct projection *projection)
     struct model_info info;
     snprintf(what, sizeof what, "%s/%s", projection->service, projection->name);
     struct err e =
-        store_conninfo(setting_text(SETTING_PG), projection->service, conninfo, sizeof conninfo);
+        store_conninfo(settings_databases(), projection->service, conninfo, sizeof conninfo);
     if (e.code == ERR_OK)
         e = models_list(&(struct models_options){.log = d->log,
                                                  .conninfo = conninfo,

@@ -25,7 +25,7 @@ int verb_migrate(int argc, char **argv, const struct verb_options *options)
         return verb_usage("migrate");
     for (size_t i = 0; i < house_services.count; i++)
         services[i] = house_services.at[i].name;
-    struct err e = migrate(&(struct migrate_options){.server = setting_text(SETTING_PG),
+    struct err e = migrate(&(struct migrate_options){.databases = settings_databases(),
                                                      .services = services,
                                                      .projections = projections,
                                                      .projections_count = projections_count,

@@ -26,8 +26,7 @@ static struct err open_options(struct work *work, const struct projection *proje
                                char conninfo[STORE_CONNINFO_MAX],
                                struct models_options *ret_options)
 {
-    TRY(store_conninfo(setting_text(SETTING_PG), projection->service, conninfo,
-                       STORE_CONNINFO_MAX));
+    TRY(store_conninfo(settings_databases(), projection->service, conninfo, STORE_CONNINFO_MAX));
     *ret_options = (struct models_options){
         .log = work->log, .conninfo = conninfo, .vocabularies = &house_vocabularies};
     return OK;
@@ -222,7 +221,7 @@ static struct err rebuild_all(struct work *work)
     for (size_t i = 0; i < work->count; i++) {
         const struct projection *p = work->chosen[i];
         struct rebuild_report report = {0};
-        TRY(store_conninfo(setting_text(SETTING_PG), p->service, conninfo, sizeof conninfo));
+        TRY(store_conninfo(settings_databases(), p->service, conninfo, sizeof conninfo));
         work->view = progress_open(work->options->progress, p->name);
         struct err e = rebuild(&(struct rebuild_options){.projection = p,
                                                          .log = work->log,

@@ -44,7 +44,7 @@ static struct err open_desk(struct desk *desk)
     desk->arena = (struct arena){aligned_alloc(16, ARENA_BYTES), 0, ARENA_BYTES};
     if (!desk->arena.base)
         return FAIL(ERR_NOMEM, "rows");
-    TRY(store_conninfo(setting_text(SETTING_PG), "fulfilment", conninfo, sizeof conninfo));
+    TRY(store_conninfo(settings_databases(), "fulfilment", conninfo, sizeof conninfo));
     return query_open(conninfo, &desk->connection);
 }
 

@@ -25,12 +25,12 @@ struct uuid desk_user_key(struct desk *desk, struct text email);
 
 /* ---- the rest blocks: only from routes that say so ---- */
 
-bool desk_ask(struct desk *desk, const char *service, const char *sql,
-              const struct query_value *values, size_t count, struct query_rows *ret_rows,
-              struct refusal *refusal);
-/* Waits until the read model has reached the present end of the log of `source`: only then may be
- * said that something is not there. */
-bool desk_reach_end(struct desk *desk, const char *service, const char *model, const char *source,
+/* The database of the route's own service. */
+bool desk_ask(struct desk *desk, const char *sql, const struct query_value *values, size_t count,
+              struct query_rows *ret_rows, struct refusal *refusal);
+/* Waits until the read model of the route's service has reached the present end of the log of
+ * `source`: only then may be said that something is not there. */
+bool desk_reach_end(struct desk *desk, const char *model, const char *source,
                     struct refusal *refusal);
 
 /* Routes that say `hashes` only: tens of milliseconds of a core. */

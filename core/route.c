@@ -45,11 +45,11 @@ struct uuid user_id_of(struct uuid command_id)
     return uuid_derive(command_id, TEXT("user"));
 }
 
-struct question *inquiry_ask(struct inquiry *inquiry, const char *service, const char *sql)
+struct question *inquiry_ask(struct inquiry *inquiry, const char *sql)
 {
     assert(inquiry->questions_count < ROUTE_QUESTIONS_MAX);
     struct question *question = &inquiry->questions[inquiry->questions_count++];
-    *question = (struct question){.service = service, .sql = sql};
+    *question = (struct question){.sql = sql};
     return question;
 }
 

@@ -137,16 +137,16 @@ struct uuid user_id_of(struct uuid command_id);
 
 /* ---- queries ---- */
 
-struct question {
-    const char *service; /* whose database */
-    const char *sql;     /* static */
+struct question {    /* to the database of the route's own service: no service reads another's */
+    const char *sql; /* static */
     size_t count;
     struct query_value values[ROUTE_QUESTION_VALUES_MAX];
 };
 
 struct inquiry {
     const struct request *request;
-    size_t round; /* 0: nothing has been asked yet */
+    const char *service; /* whose database is asked */
+    size_t round;        /* 0: nothing has been asked yet */
     size_t questions_count;
     struct question questions[ROUTE_QUESTIONS_MAX]; /* of this round; the handler writes them */
     struct query_rows answers[ROUTE_QUESTIONS_MAX]; /* to the questions of the round before */
@@ -168,7 +168,7 @@ struct query_route {
 };
 
 /* One more question; the caller fills in its values. */
-struct question *inquiry_ask(struct inquiry *inquiry, const char *service, const char *sql);
+struct question *inquiry_ask(struct inquiry *inquiry, const char *sql);
 
 /* ---- errands: neither commands nor queries, such as logging in ---- */
 
@@ -190,10 +190,14 @@ struct errand_route {
 /* As the roles of a route: whoever it is. */
 enum { ROLE_ANYONE = 128 };
 
+/* A query that any service may have the answer to: they are asked one after the other until one
+ * has, only the one that ?at= names if it is given. */
+#define ROUTE_OF_ANY "any"
+
 struct route {
     const char *method;
     const char *path;                    /* /v1/products/{sku}/price */
-    const char *service;                 /* whose it is */
+    const char *service;                 /* whose it is; ROUTE_OF_ANY */
     uint8_t roles;                       /* any of these may; ROLE_ANYONE; 0: nobody */
     const struct command_route *command; /* one of the three */
     const struct query_route *query;

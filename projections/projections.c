@@ -16,6 +16,7 @@ const struct projection *const projections[] = {
     &orders_projection,
     &payment_commands_projection,
     &payments_projection,
+    &availability_projection,
     &product_commands_projection,
     &products_projection,
     &user_commands_projection,

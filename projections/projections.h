@@ -2,6 +2,8 @@
  * column's.
  *
  *   products, order_catalogue, inventory_catalogue   sku -> ... as of product.log
+ *   availability                                     sku -> free to sell, as of inventory.log; in
+ *                                                    product's database
  *   users                                            one row per life of a user; sealed values
  *   order_customers                                  who may order, as of user.log
  *   order_addresses                                  where an order goes, sealed
@@ -16,6 +18,7 @@
 
 #include "core/projection.h"
 
+extern const struct projection availability_projection;
 extern const struct projection fulfilments_projection;
 extern const struct projection inventory_catalogue_projection;
 extern const struct projection inventory_commands_projection;

@@ -20,6 +20,7 @@ struct timeline_row {
     ROW_TEXT(TYPE_LEN_MAX) type;
     ROW_TEXT(TEXT_BYTES) detail;
     int64_t at;
+    struct uuid customer_id; /* of who may see it: on the order's placing; elsewhere nil */
 };
 
 static const struct column columns[] = {
@@ -27,6 +28,7 @@ static const struct column columns[] = {
     KEY_COLUMN(timeline_row, INTEGER, partition), KEY_COLUMN(timeline_row, BIGINT, log_offset),
     KEY_COLUMN(timeline_row, INTEGER, index),     COLUMN(timeline_row, TEXT, type),
     COLUMN(timeline_row, TEXT, detail),           COLUMN(timeline_row, TIME, at),
+    COLUMN(timeline_row, UUID, customer_id),
 };
 
 /* Nil: it is about no order. */
@@ -213,6 +215,9 @@ static enum row_fate apply(void *state, const struct event *event, size_t nth)
     row->at = decision->at;
     row_text_set(&row->type, event->message ? decision->events[event->index].type : decision->type);
     row_text_set(&row->detail, short_text(detail(event, out)));
+    const struct order_event *order = event_as(event, order);
+    if (order && order->tag == ORDER_EVENT_PLACED_V1)
+        row->customer_id = order->as.placed_v1.customer_id;
     return ROW_KEEP;
 }
 
@@ -221,7 +226,7 @@ static const char *const sources[] = {"fulfilment", "inventory", "order", "payme
 const struct projection timelines_projection = {
     .name = "timelines",
     .service = "fulfilment",
-    .version = 1,
+    .version = 2,
     .sources = sources,
     .decisions = true,
     .columns = columns,

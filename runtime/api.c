@@ -8,7 +8,7 @@
 #include "runtime/clock.h"
 #include "runtime/report.h"
 
-enum { ALLOW_BYTES = 128 };
+enum { ALLOW_BYTES = 128, INTERNAL = 500 };
 
 /* ---- memory of a thread ---- */
 
@@ -57,9 +57,22 @@ static void count_duration(struct api *api, enum api_kind kind, int64_t us)
     atomic_fetch_add(&api->durations[kind].total_us, (uint64_t)us);
 }
 
+/* By the route, not by the path: that may hold anything; and the request is gone. */
+static void tell_answered(const struct api_call *call, int status)
+{
+    report_trace(text_of(call->traceparent));
+    report(status == INTERNAL ? REPORT_ERROR : REPORT_DEBUG, "answered", "method",
+           call->route ? call->route->method : "", "route", call->route ? call->route->path : "",
+           "status", report_number(status), "us",
+           report_number(clock_monotonic_us() - call->began_us), NULL);
+    report_trace(REPORT_UNTRACED);
+}
+
 void api_call_done(struct api_call *call, int status)
 {
     assert(status > 0 && status < API_STATUSES);
+    if (status == INTERNAL || report_least == REPORT_DEBUG)
+        tell_answered(call, status);
     atomic_fetch_add(&call->api->answers[status], 1);
     if (call->route)
         count_duration(call->api, call->route->command ? API_COMMANDS : API_QUERIES,
@@ -115,17 +128,75 @@ static void start_errand(struct api_call *call)
         submit_to(call, call->route->errand->hashes);
 }
 
-static void handle(void *context, struct http_request *http)
+static const char not_served[] = "This service is not served here.";
+
+/* False: this service is served neither here nor anywhere that is known. */
+static bool hand_to(struct api_call *call, const char *service)
 {
-    struct api *api = context;
+    call->service = api_service_find(call->api, service);
+    const char *peer = gateway_peer(call->api, service);
+    if (!call->service && !peer)
+        return false;
+    if (!call->service)
+        gateway_forward(call, peer);
+    else if (call->route->command)
+        start_command(call);
+    else if (call->route->query)
+        start_query(call);
+    else
+        start_errand(call);
+    return true;
+}
+
+static struct text parameter(const struct http_request *http, const char *name)
+{
+    for (size_t i = 0; i < http->parameters_count; i++)
+        if (text_is(http->parameters[i].name, name))
+            return http->parameters[i].value;
+    return (struct text){NULL, 0};
+}
+
+/* ?at=service:partition:offset names one. */
+static bool is_meant(struct text at, const char *service)
+{
+    size_t len = strlen(service);
+    return !at.at || (at.len > len && at.at[len] == ':' && memcmp(at.at, service, len) == 0);
+}
+
+static void answer_unknown_service(struct api_call *call)
+{
+    struct refusal refusal = {0};
+    refuse_parameter(&refusal, "at", "must be service:partition:offset");
+    answer_refusal(call, &refusal);
+}
+
+void api_seek(struct api_call *call)
+{
+    const struct service_list *all = call->api->options.all;
+    struct text at = parameter(call->http, "at");
+    bool meant = false;
+    while (call->sought < all->count) {
+        const struct service *s = &all->at[call->sought++];
+        if (s->saga || !is_meant(at, s->name))
+            continue;
+        meant = true;
+        bool asked = call->asked;
+        call->asked = true;
+        if (hand_to(call, s->name))
+            return;
+        call->asked = asked;
+    }
+    if (call->asked)
+        answer_problem(call, PROBLEM_NOT_FOUND, "Nobody knows of it.");
+    else if (meant)
+        answer_problem(call, PROBLEM_UNAVAILABLE, not_served);
+    else
+        answer_unknown_service(call);
+}
+
+static void dispatch(struct api *api, struct http_request *http, struct api_call *call)
+{
     char allow[ALLOW_BYTES];
-    struct api_call *call = calloc(1, sizeof *call);
-    if (!call)
-        abort();
-    call->api = api;
-    call->http = http;
-    call->began_us = clock_monotonic_us();
-    header_trace(call);
     switch (route_find(&api->options.routes, http->method, http->path, &call->route, call->parts,
                        allow, sizeof allow)) {
     case ROUTE_OTHER_PATH:
@@ -139,18 +210,24 @@ static void handle(void *context, struct http_request *http)
     }
     if (!authenticate(call) || !header_common(call))
         return;
-    call->service = api_service_find(api, call->route->service);
-    const char *peer = gateway_peer(api, call->route->service);
-    if (!call->service && peer)
-        gateway_forward(call, peer);
-    else if (!call->service)
-        answer_problem(call, PROBLEM_UNAVAILABLE, "This service is not served here.");
-    else if (call->route->command)
-        start_command(call);
-    else if (call->route->query)
-        start_query(call);
-    else
-        start_errand(call);
+    if (strcmp(call->route->service, ROUTE_OF_ANY) == 0)
+        api_seek(call);
+    else if (!hand_to(call, call->route->service))
+        answer_problem(call, PROBLEM_UNAVAILABLE, not_served);
+}
+
+static void handle(void *context, struct http_request *http)
+{
+    struct api_call *call = calloc(1, sizeof *call);
+    if (!call)
+        abort();
+    call->api = context;
+    call->http = http;
+    call->began_us = clock_monotonic_us();
+    header_trace(call);
+    report_trace(text_of(call->traceparent));
+    dispatch(context, http, call);
+    report_trace(REPORT_UNTRACED);
 }
 
 /* ---- starting and stopping ---- */
@@ -185,6 +262,12 @@ static struct err open_cache(struct api *api, const struct catalogue *catalogue)
     return OK;
 }
 
+/* No service reads another's database. */
+static bool is_of(const struct catalogue *catalogue, const struct route *route)
+{
+    return !catalogue || strcmp(catalogue->service, route->service) == 0;
+}
+
 /* One cache for each catalogue that a route of a served service looks things up in. */
 static struct err open_caches(struct api *api)
 {
@@ -192,6 +275,7 @@ static struct err open_caches(struct api *api)
         const struct route *route = &api->options.routes.at[i];
         if (!route->command || !api_service_find(api, route->service))
             continue;
+        assert(is_of(route->command->catalogue, route) && is_of(route->command->actors, route));
         TRY(open_cache(api, route->command->catalogue));
         TRY(open_cache(api, route->command->actors));
     }
@@ -213,7 +297,7 @@ static struct err start_identity(struct api *api)
     TRY(tokens_create(&api->tokens));
     TRY(revocations_start(o->log, subject_erased, api, &api->revocations));
     return keys_start(&(struct keys_options){.vault = api->vault,
-                                             .pg = o->pg,
+                                             .databases = o->databases,
                                              .ring = api->ring,
                                              .rotation_us = o->key_rotation_us,
                                              .ahead_us = o->key_ahead_us},

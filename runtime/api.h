@@ -9,6 +9,7 @@
 #include "core/service.h"
 #include "runtime/event_log.h"
 #include "runtime/seal.h"
+#include "runtime/store.h"
 
 enum {
     API_IN_FLIGHT_MAX = 4096, /* commands of one service waiting for their decision */
@@ -41,7 +42,7 @@ struct api_options {
     const struct projection *const *projections; /* every read model: its service and sources */
     size_t projections_count;
     struct route_list routes; /* must live as long as the api */
-    const char *pg; /* conninfo of the server; each service has a database of its own on it */
+    const struct databases *databases;
     const struct api_peer *peers; /* whom requests for services not served here are handed on to */
     size_t peers_count;
     bool behind_gateway;        /* believe only principals signed by one, with the same secret */

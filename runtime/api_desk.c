@@ -78,17 +78,21 @@ struct uuid desk_user_key(struct desk *desk, struct text email)
 
 /* ---- lookups ---- */
 
-bool desk_ask(struct desk *desk, const char *service, const char *sql,
-              const struct query_value *values, size_t count, struct query_rows *ret_rows,
-              struct refusal *refusal)
+static const char *own_service(const struct desk *desk)
+{
+    return desk->call->service->service->name;
+}
+
+bool desk_ask(struct desk *desk, const char *sql, const struct query_value *values, size_t count,
+              struct query_rows *ret_rows, struct refusal *refusal)
 {
     assert(desk->reader);
-    struct err e = reader_ask(desk->reader, service, sql, values, count, ret_rows);
+    struct err e = reader_ask(desk->reader, own_service(desk), sql, values, count, ret_rows);
     return e.code == ERR_OK ||
            refuse(refusal, reader_problem(e), "The read models cannot be read at present.");
 }
 
-bool desk_reach_end(struct desk *desk, const char *service, const char *model, const char *source,
+bool desk_reach_end(struct desk *desk, const char *model, const char *source,
                     struct refusal *refusal)
 {
     char name[TOPIC_LEN_MAX];
@@ -96,8 +100,9 @@ bool desk_reach_end(struct desk *desk, const char *service, const char *model, c
     assert(desk->reader);
     snprintf(name, sizeof name, "%s.log", source);
     struct err e = log_topic(desk->call->api->options.log, name, &topic);
-    enum problem problem = e.code == ERR_OK ? reader_reach_end(desk->reader, service, model, topic)
-                                            : reader_problem(e);
+    enum problem problem = e.code == ERR_OK
+                               ? reader_reach_end(desk->reader, own_service(desk), model, topic)
+                               : reader_problem(e);
     return problem == PROBLEM_NONE ||
            refuse(refusal, problem, "The read model is behind the log at present.");
 }

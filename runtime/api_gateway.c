@@ -10,7 +10,7 @@
 #include "runtime/clock.h"
 #include "runtime/principal.h"
 
-enum { URL_BYTES = HTTP_HEAD_BYTES_MAX, PATIENCE_MS = 5000 };
+enum { URL_BYTES = HTTP_HEAD_BYTES_MAX, PATIENCE_MS = 5000, NOT_FOUND = 404 };
 
 static const char *const passed_back[] = {"Content-Type",
                                           "Location",
@@ -39,6 +39,10 @@ static void answered(void *context, const struct relay_response *response)
         answer_problem(call, PROBLEM_UNAVAILABLE,
                        response->outcome == RELAY_UNREACHED ? "The service cannot be reached."
                                                             : may_be);
+        return;
+    }
+    if (answer.status == NOT_FOUND && call->asked) {
+        api_seek(call);
         return;
     }
     for (size_t i = 0; i < response->fields_count; i++) {
@@ -132,9 +136,10 @@ void gateway_forward(struct api_call *call, const char *peer)
                                           : "The header fields are too long or too many.");
 }
 
+/* What was handed on is not handed on again: two could do it for ever. */
 const char *gateway_peer(const struct api *api, const char *service)
 {
-    for (size_t i = 0; i < api->options.peers_count; i++)
+    for (size_t i = 0; i < api->options.peers_count && !api->options.behind_gateway; i++)
         if (strcmp(api->options.peers[i].service, service) == 0 && *api->options.peers[i].url)
             return api->options.peers[i].url;
     return NULL;

@@ -45,7 +45,9 @@ struct api_call {
     int64_t began_us;
     struct actor actor; /* roles 0: nobody has said who they are */
     struct uuid actor_key, session;
-    bool form; /* the body is a form */
+    bool form;     /* the body is a form */
+    size_t sought; /* ROUTE_OF_ANY: how many services have been thought of */
+    bool asked;    /* and one of them has been asked */
     char traceparent[API_TRACEPARENT_LEN + 1];
     struct api_position positions[API_POSITIONS_MAX]; /* to be reached first */
     size_t positions_count;
@@ -122,6 +124,8 @@ struct api {
 struct api_service *api_service_find(struct api *api, const char *name);
 /* Memory of this thread, emptied by each call. */
 struct arena *api_arena(void);
+/* ROUTE_OF_ANY: asks the next service that may know; answers when there is none. */
+void api_seek(struct api_call *call);
 /* Counts the answer and frees the call, after it has been answered. */
 void api_call_done(struct api_call *call, int status);
 

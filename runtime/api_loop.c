@@ -384,11 +384,21 @@ static struct err follow(struct api_loop *loop, const struct service *service,
     return OK;
 }
 
+static bool takes_commands(const struct api *api, const struct service *service)
+{
+    for (size_t i = 0; i < api->options.routes.count; i++)
+        if (api->options.routes.at[i].command &&
+            strcmp(api->options.routes.at[i].service, service->name) == 0)
+            return true;
+    return false;
+}
+
 static struct err follow_all(struct api_loop *loop)
 {
     struct api *api = loop->api;
     for (size_t i = 0; i < api->services_count; i++)
-        TRY(follow(loop, api->services[i].service, api->services[i].log));
+        if (takes_commands(api, api->services[i].service))
+            TRY(follow(loop, api->services[i].service, api->services[i].log));
     for (size_t i = 0; i < api->caches_count; i++) {
         const char *source = cache_catalogue(api->caches[i])->source;
         char name[TOPIC_LEN_MAX];

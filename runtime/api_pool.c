@@ -62,7 +62,7 @@ static struct err connection_of(struct api_reader *reader, const char *service,
             return OK;
         }
     assert(reader->databases_count < API_SERVICES_MAX);
-    TRY(store_conninfo(reader->api->options.pg, service, conninfo, sizeof conninfo));
+    TRY(store_conninfo(reader->api->options.databases, service, conninfo, sizeof conninfo));
     TRY(query_open(conninfo, ret_connection));
     reader->databases[reader->databases_count].service = service;
     reader->databases[reader->databases_count++].connection = *ret_connection;
@@ -162,7 +162,8 @@ static enum problem ask_all(struct api_reader *reader, struct inquiry *inquiry)
     struct query_rows answers[ROUTE_QUESTIONS_MAX];
     for (size_t i = 0; i < inquiry->questions_count; i++) {
         const struct question *q = &inquiry->questions[i];
-        struct err e = reader_ask(reader, q->service, q->sql, q->values, q->count, &answers[i]);
+        struct err e =
+            reader_ask(reader, inquiry->service, q->sql, q->values, q->count, &answers[i]);
         if (e.code != ERR_OK)
             return reader_problem(e);
     }
@@ -188,7 +189,10 @@ static void run_query(struct api_call *call, struct api_reader *reader)
     struct desk desk = {call, reader, &reader->arena, false};
     if (!header_request(call, &desk, &request))
         return;
-    struct inquiry inquiry = {.request = &request, .sequence = -1, .out = json_write_start(&out)};
+    struct inquiry inquiry = {.request = &request,
+                              .service = call->service->service->name,
+                              .sequence = -1,
+                              .out = json_write_start(&out)};
     while (problem == PROBLEM_NONE &&
            (step = call->route->query->step(&inquiry, &refusal)) == INQUIRY_ASK) {
         assert(inquiry.round < ROUTE_ROUNDS_MAX);
@@ -197,6 +201,8 @@ static void run_query(struct api_call *call, struct api_reader *reader)
     struct text body = json_write_finish(&inquiry.out, &out);
     if (problem != PROBLEM_NONE)
         answer_problem(call, problem, "The read models cannot be read at present.");
+    else if (step == INQUIRY_REFUSED && refusal.problem == PROBLEM_NOT_FOUND && call->asked)
+        api_seek(call);
     else if (step == INQUIRY_REFUSED)
         answer_refusal(call, &refusal);
     else if (!body.at)
@@ -304,22 +310,28 @@ static struct api_call *take(struct api_pool *pool)
     return call;
 }
 
+static void handle(struct api_call *call, struct api_reader *reader)
+{
+    if (call->route->query)
+        run_query(call, reader);
+    else if (call->route->errand)
+        run_errand(call, reader);
+    else if (call->settled.is)
+        command_settle(call, reader);
+    else
+        command_with_reader(call, reader);
+}
+
 static void *serve(void *context)
 {
     struct api_reader *reader = context;
     struct api_call *call;
     while ((call = take(reader->pool)) != NULL) {
         arena_reset(&reader->arena);
-        if (!reached(call, reader))
-            continue;
-        if (call->route->query)
-            run_query(call, reader);
-        else if (call->route->errand)
-            run_errand(call, reader);
-        else if (call->settled.is)
-            command_settle(call, reader);
-        else
-            command_with_reader(call, reader);
+        report_trace(text_of(call->traceparent));
+        if (reached(call, reader))
+            handle(call, reader);
+        report_trace(REPORT_UNTRACED);
         if (reader->pool != reader->api->pool) /* passwords have been there */
             seal_wipe(reader->arena.base, reader->arena.used);
     }
@@ -345,7 +357,7 @@ static struct err start_reader(struct api_pool *pool, struct api *api)
     r->pool = pool;
     r->arena = (struct arena){aligned_alloc(16, (size_t)2 * API_QUERY_ARENA_BYTES), 0,
                               API_QUERY_ARENA_BYTES};
-    TRY(vault_link_open(api->vault, api->options.pg, &r->vault));
+    TRY(vault_link_open(api->vault, api->options.databases, &r->vault));
     if (!r->arena.base || pthread_create(&r->thread, NULL, serve, r) != 0)
         abort();
     pool->readers_count++;

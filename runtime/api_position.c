@@ -10,10 +10,12 @@ static bool folds(const struct projection *model, struct text service)
     return false;
 }
 
-static const struct projection *model_named(const struct api *api, const char *name)
+static const struct projection *model_of(const struct api *api, const char *service,
+                                         const char *name)
 {
     for (size_t i = 0; i < api->options.projections_count; i++)
-        if (strcmp(api->options.projections[i]->name, name) == 0)
+        if (strcmp(api->options.projections[i]->service, service) == 0 &&
+            strcmp(api->options.projections[i]->name, name) == 0)
             return api->options.projections[i];
     return NULL;
 }
@@ -65,7 +67,7 @@ enum problem positions_reached(struct api_call *call, struct api_reader *reader,
     if (call->positions_count == 0 || !models)
         return PROBLEM_NONE;
     for (; *models; models++) {
-        const struct projection *model = model_named(call->api, *models);
+        const struct projection *model = model_of(call->api, call->service->service->name, *models);
         enum problem problem =
             model ? model_reached(call, reader, model, ret_wait) : PROBLEM_INTERNAL;
         if (problem != PROBLEM_NONE)

@@ -35,6 +35,7 @@ struct job {
     int64_t due_ms;
     int64_t deadline_ms; /* 0: not called yet */
     int pause_ms;
+    int calls;   /* made so far */
     bool repeat; /* another process may have begun it, and it may have ended since */
     struct uuid event_id;
     struct uuid saga;
@@ -125,6 +126,11 @@ static struct job *new_job(struct worker *w)
     w->jobs[i].serial = ++w->serial;
     w->jobs[i].state = JOB_WAITING;
     return &w->jobs[i];
+}
+
+static void trace(const struct job *job)
+{
+    report_trace((struct text){job->trace, job->trace_len});
 }
 
 /* Nothing older for the same aggregate is unfinished. */
@@ -241,6 +247,9 @@ static void learn(struct worker *w, struct job *job, const struct effect_answer 
         break;
     case EFFECT_RETRY:
         pause_job(w, job);
+        report(REPORT_INFO, "effect_retries", "effect", w->effect->name, "call",
+               report_number(job->calls), "status", report_number(answer->status), "again_in_ms",
+               report_number(job->due_ms - clock_monotonic_ms()), NULL);
         break;
     case EFFECT_SETTLE:
         job->due_ms = clock_monotonic_ms() + 2 * w->limits.call_ms;
@@ -263,8 +272,13 @@ static void on_answer(void *context, uint64_t tag, const struct http_response *r
     if (response->trouble != HTTP_FINE)
         atomic_fetch_add(&w->stats->unanswered, 1);
     atomic_store(&w->stats->breaker_open, breaker_open(&w->breaker));
-    if (job)
-        learn(w, job, &(struct effect_answer){response->status, response->body});
+    if (!job)
+        return;
+    trace(job);
+    report(REPORT_DEBUG, "effect_answered", "effect", w->effect->name, "call",
+           report_number(job->calls), "status", report_number(response->status), NULL);
+    learn(w, job, &(struct effect_answer){response->status, response->body});
+    report_trace(REPORT_UNTRACED);
 }
 
 static void make_call(struct worker *w, struct job *job)
@@ -289,7 +303,10 @@ static void make_call(struct worker *w, struct job *job)
         return;
     }
     job->state = JOB_CALLING;
+    job->calls++;
     w->calls_count++;
+    report(REPORT_DEBUG, "effect_calls", "effect", w->effect->name, "call",
+           report_number(job->calls), "method", call.method, NULL);
     atomic_fetch_add(&w->stats->calls, 1);
 }
 
@@ -327,8 +344,11 @@ static void advance_all(struct worker *w)
     for (int i = 0; i < EFFECT_JOBS_MAX; i++) {
         struct job *job = &w->jobs[i];
         bool late = job->deadline_ms != 0 && now_ms >= job->deadline_ms;
-        if (job->state == JOB_WAITING && (late || now_ms >= job->due_ms) && has_turn(w, job))
+        if (job->state == JOB_WAITING && (late || now_ms >= job->due_ms) && has_turn(w, job)) {
+            trace(job);
             advance(w, job, now_ms);
+            report_trace(REPORT_UNTRACED);
+        }
         if (job->state == JOB_UNTOLD && now_ms >= job->due_ms)
             tell(w, job);
     }
@@ -418,6 +438,7 @@ static void read_feed(struct worker *w, int partition)
         struct err e =
             cursor_read(&feed->cursor, w->reader, &w->unit, w->facts, facts_that_fit(w), &n);
         for (size_t i = 0; e.code == ERR_OK && i < n; i++) {
+            report_trace(w->facts[i].decision.traceparent);
             e = start_jobs(w, &w->facts[i], position);
             if (e.code != ERR_OK) {
                 feed->cursor.next = w->facts[i].offset;
@@ -427,6 +448,7 @@ static void read_feed(struct worker *w, int partition)
         }
         if (e.code != ERR_OK && err_class(e) != ERR_CLASS_RETRY)
             halt(w, partition, e);
+        report_trace(REPORT_UNTRACED);
     }
 }
 

@@ -10,7 +10,7 @@ enum { QUEUE_RECORDS = 100000, CLOSE_MS = 100 };
 struct log_producer {
     struct log *log;
     rd_kafka_t *client;
-    producer_report report;
+    producer_report reported;
     void *context;
     struct log_reader *waker;
     rd_kafka_queue_t *queue;
@@ -23,9 +23,9 @@ static void on_delivery(rd_kafka_t *client, const rd_kafka_message_t *m, void *o
     struct log_producer *producer = opaque;
     (void)client;
     producer->polled++;
-    if (producer->report)
-        producer->report(producer->context, (uint64_t)(uintptr_t)m->_private,
-                         m->err ? -1 : m->offset, m->err ? kafka_fail("append", m->err) : OK);
+    if (producer->reported)
+        producer->reported(producer->context, (uint64_t)(uintptr_t)m->_private,
+                           m->err ? -1 : m->offset, m->err ? kafka_fail("append", m->err) : OK);
 }
 
 static void on_news(rd_kafka_t *client, void *opaque)
@@ -127,7 +127,7 @@ struct err producer_open(struct log *log, producer_report reported, void *contex
     if (!producer)
         return FAIL(ERR_NOMEM, "producer");
     *producer =
-        (struct log_producer){.log = log, .report = reported, .context = context, .waker = waker};
+        (struct log_producer){.log = log, .reported = reported, .context = context, .waker = waker};
     struct err e = start(producer);
     if (e.code != ERR_OK) {
         free(producer);
@@ -141,7 +141,7 @@ void producer_close(struct log_producer *producer)
 {
     if (!producer)
         return;
-    producer->report = NULL;
+    producer->reported = NULL;
     if (producer->client)
         stop(producer);
     free(producer);

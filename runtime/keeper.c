@@ -130,7 +130,7 @@ static struct err open_keeper(struct keeper *k)
         return FAIL(ERR_NOMEM, "keeper");
     TRY(seal_init());
     TRY(vault_create(&o->master_key, &k->vault));
-    TRY(vault_link_open(k->vault, o->pg, &k->link));
+    TRY(vault_link_open(k->vault, o->databases, &k->link));
     TRY(log_topic(o->log, "user.log", &k->topic));
     TRY(log_reader_open(o->log, &k->reader));
     return revocations_start(o->log, forget, NULL, &k->revocations);

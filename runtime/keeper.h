@@ -12,7 +12,7 @@
 
 struct keeper_options {
     struct log *log;
-    const char *pg; /* conninfo of the server */
+    const struct databases *databases;
     struct seal_key master_key;
     const atomic_bool *stop;
 };

@@ -103,7 +103,7 @@ struct err keys_start(const struct keys_options *options, struct keys **ret_keys
     keys->options = *options;
     pthread_mutex_init(&keys->lock, NULL);
     pthread_cond_init(&keys->news, NULL);
-    struct err e = vault_link_open(options->vault, options->pg, &keys->link);
+    struct err e = vault_link_open(options->vault, options->databases, &keys->link);
     if (e.code != ERR_OK) {
         keys_stop(keys);
         return e;

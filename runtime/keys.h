@@ -8,7 +8,7 @@
 
 struct keys_options {
     struct vault *vault;
-    const char *pg; /* conninfo of the server */
+    const struct databases *databases;
     struct token_ring *ring;
     int64_t rotation_us; /* a key signs for so long */
     int64_t ahead_us;    /* it is shown so long before */

@@ -6,9 +6,12 @@
 
 #include "core/err.h"
 #include "core/projection.h"
+#include "runtime/store.h"
 
 struct migrate_options {
-    const char *server;          /* conninfo of a role that may create roles and databases */
+    /* `server`: conninfo of a role that may create roles and databases there. Those of a service
+     * that has a server of its own must be there already. */
+    const struct databases *databases;
     const char *const *services; /* whose databases; NULL-terminated */
     const struct projection *const *projections;
     size_t projections_count;
@@ -20,9 +23,9 @@ struct migrate_options {
     void *context;
 };
 
-/* A role gets the server conninfo's password, if that has one. A read model of which the catalogue
- * knows no live generation gets an empty one at position 0; the others are left alone, also when
- * their version is another. */
+/* A role gets the password of its service's conninfo, if that has one. A read model of which the
+ * catalogue knows no live generation gets an empty one at position 0; the others are left alone,
+ * also when their version is another. */
 NODISCARD struct err migrate(const struct migrate_options *options);
 
 /* The part for one service's own database, by its own role: tables and read models. */

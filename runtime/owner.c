@@ -273,6 +273,11 @@ struct err owner_append(struct owner *o, struct decision *d, struct arena *arena
     TRY(append(o, d->target, value));
     o->number++;
     note(o, d);
+    report(REPORT_DEBUG, "decides", "topic", log_topic_name(o->log), "partition",
+           report_number(o->partition), "number", report_number((int64_t)o->number), "type",
+           report_text(d->type), "problem", d->problem ? problem_rows[d->problem].code : "",
+           "events", report_number((int64_t)d->events_count), "commands",
+           report_number((int64_t)d->commands_count), NULL);
     return OK;
 }
 

@@ -382,6 +382,7 @@ static size_t decide_commands(struct worker *w, struct shard *s)
                 : FAIL(ERR_LOST, "commands were deleted before they were decided");
     if (e.code != ERR_OK)
         fail(s, e);
+    report_trace(REPORT_UNTRACED);
     return i;
 }
 
@@ -407,6 +408,7 @@ static void decide_one(struct worker *w, size_t source, const struct fact *fact,
                            : shard_fact(s, pull->from, fact, &input, unit(w));
     if (e.code != ERR_OK)
         fail(s, e);
+    report_trace(REPORT_UNTRACED);
 }
 
 /* Which saga instance, if any, a foreign decision is an input of: a pure function of the record. */

@@ -31,19 +31,37 @@ static bool add_setting(char *out, size_t size, const char *name, const char *va
     return true;
 }
 
-struct err store_conninfo(const char *server, const char *service, char *ret_conninfo, size_t size)
+/* Adds what `given` says but for `without`. */
+static bool add_all(char *out, size_t size, const PQconninfoOption *given,
+                    bool (*without)(const char *keyword))
+{
+    for (const PQconninfoOption *o = given; o->keyword; o++)
+        if (o->val && !(without && without(o->keyword)) &&
+            !add_setting(out, size, o->keyword, o->val))
+            return false;
+    return true;
+}
+
+static bool says_where(const char *keyword)
+{
+    return strcmp(keyword, "dbname") == 0 || strcmp(keyword, "user") == 0;
+}
+
+/* Later settings win in a conninfo: what a service's own says counts. */
+struct err store_conninfo(const struct databases *databases, const char *service,
+                          char *ret_conninfo, size_t size)
 {
     char name[64];
-    PQconninfoOption *options = PQconninfoParse(server, NULL);
+    const char *own = databases->own ? databases->own(service) : NULL;
+    bool alone = own && *own;
+    PQconninfoOption *options = PQconninfoParse(alone ? own : databases->server, NULL);
     if (!options)
-        return FAIL(ERR_CONFIG, "conninfo of the PostgreSQL server");
+        return FAIL(ERR_CONFIG, "conninfo of a PostgreSQL server");
     snprintf(name, sizeof name, "foldlog_%s", service);
     ret_conninfo[0] = 0;
     bool fits = add_setting(ret_conninfo, size, "dbname", name) &&
-                add_setting(ret_conninfo, size, "user", name);
-    for (const PQconninfoOption *o = options; fits && o->keyword; o++)
-        if (o->val && strcmp(o->keyword, "dbname") != 0 && strcmp(o->keyword, "user") != 0)
-            fits = add_setting(ret_conninfo, size, o->keyword, o->val);
+                add_setting(ret_conninfo, size, "user", name) &&
+                add_all(ret_conninfo, size, options, alone ? NULL : says_where);
     PQconninfoFree(options);
     return fits ? OK : FAIL(ERR_CONFIG, "conninfo too long");
 }

@@ -77,10 +77,9 @@ static struct err exists(struct pg *pg, const char *sql, const char *name, bool 
 }
 
 /* The password goes over the wire as its SCRAM verifier, so it shows in no log. */
-static struct err set_password(struct pg *pg, const char *role)
+static struct err set_password(struct pg *pg, const char *role, const char *password)
 {
-    const char *password = PQpass(pg->conn);
-    if (!password || !*password)
+    if (!*password)
         return OK;
     char *verifier = PQencryptPasswordConn(pg->conn, password, role, NULL);
     if (!verifier)
@@ -90,7 +89,8 @@ static struct err set_password(struct pg *pg, const char *role)
     return err;
 }
 
-static struct err make_role(struct pg *pg, const char *role, const struct migrate_options *options)
+static struct err make_role(struct pg *pg, const char *role, const char *password,
+                            const struct migrate_options *options)
 {
     bool there = false;
     TRY(exists(pg, "SELECT 1 FROM pg_roles WHERE rolname = $1", role, &there));
@@ -98,7 +98,7 @@ static struct err make_role(struct pg *pg, const char *role, const struct migrat
         TRY(pg_do(pg, "CREATE ROLE \"%s\" LOGIN", role));
         made(options, "role", role);
     }
-    return set_password(pg, role);
+    return set_password(pg, role, password);
 }
 
 static struct err make_database(struct pg *pg, const char *name,
@@ -184,14 +184,48 @@ struct err migrate_service(const char *conninfo, const char *service,
     return err;
 }
 
+static const char *option(const PQconninfoOption *options, const char *keyword)
+{
+    for (const PQconninfoOption *o = options; o->keyword; o++)
+        if (strcmp(o->keyword, keyword) == 0)
+            return o->val ? o->val : "";
+    return "";
+}
+
+static bool same(const PQconninfoOption *a, const PQconninfoOption *b, const char *keyword)
+{
+    return strcmp(option(a, keyword), option(b, keyword)) == 0;
+}
+
+/* Role and database of a service or the vault, where the administrator's word counts; one that has
+ * a server, a role or a database of another name must have been given them. */
+static struct err make_home(struct pg *pg, const char *name, const char *conninfo,
+                            const struct migrate_options *options)
+{
+    PQconninfoOption *server = PQconninfoParse(options->databases->server, NULL);
+    PQconninfoOption *own = PQconninfoParse(conninfo, NULL);
+    struct err err = OK;
+    if (!server || !own)
+        err = FAIL(ERR_CONFIG, "conninfo of a PostgreSQL server");
+    else if (same(server, own, "host") && same(server, own, "hostaddr") &&
+             same(server, own, "port") && strcmp(option(own, "user"), name) == 0 &&
+             strcmp(option(own, "dbname"), name) == 0) {
+        err = make_role(pg, name, option(own, "password"), options);
+        if (err.code == ERR_OK)
+            err = make_database(pg, name, options);
+    }
+    PQconninfoFree(server);
+    PQconninfoFree(own);
+    return err;
+}
+
 static struct err make_service(struct pg *pg, const char *service,
                                const struct migrate_options *options)
 {
     char name[64], conninfo[STORE_CONNINFO_MAX];
     snprintf(name, sizeof name, "foldlog_%s", service);
-    TRY(make_role(pg, name, options));
-    TRY(make_database(pg, name, options));
-    TRY(store_conninfo(options->server, service, conninfo, sizeof conninfo));
+    TRY(store_conninfo(options->databases, service, conninfo, sizeof conninfo));
+    TRY(make_home(pg, name, conninfo, options));
     return migrate_service(conninfo, service, options);
 }
 
@@ -200,9 +234,8 @@ static struct err make_vault(struct pg *pg, const struct migrate_options *option
 {
     char conninfo[STORE_CONNINFO_MAX];
     struct pg vault;
-    TRY(make_role(pg, "foldlog_vault", options));
-    TRY(make_database(pg, "foldlog_vault", options));
-    TRY(store_conninfo(options->server, "vault", conninfo, sizeof conninfo));
+    TRY(store_conninfo(options->databases, "vault", conninfo, sizeof conninfo));
+    TRY(make_home(pg, "foldlog_vault", conninfo, options));
     TRY(pg_open(&vault, conninfo, "foldlog migrate", "-c client_min_messages=error",
                 STORE_CONNECT_SECONDS));
     struct err err =
@@ -215,7 +248,7 @@ static struct err make_vault(struct pg *pg, const struct migrate_options *option
 struct err migrate(const struct migrate_options *options)
 {
     struct pg pg;
-    TRY(pg_open(&pg, options->server, "foldlog migrate", "-c client_min_messages=error",
+    TRY(pg_open(&pg, options->databases->server, "foldlog migrate", "-c client_min_messages=error",
                 STORE_CONNECT_SECONDS));
     struct err err = OK;
     for (size_t i = 0; err.code == ERR_OK && options->services[i]; i++)

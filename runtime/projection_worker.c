@@ -301,6 +301,7 @@ static struct err fold(struct worker *w, struct folding *f)
     err = read_model_fold(&f->model, &at);
     if (err.code == ERR_OK)
         return OK;
+    report_trace(at->decision->traceparent);
     char topic[TOPIC_LEN_MAX + 1], type[TYPE_LEN_MAX + 1] = "";
     snprintf(topic, sizeof topic, "%s.log", at->service);
     if (at->message)
@@ -426,9 +427,17 @@ static void note_done(struct worker *w, size_t decisions)
     atomic_store(&status->skipped, (long long)feed_skipped(w->feed));
 }
 
+/* The trace of a unit that one decision caused. */
+static struct text only_cause(const struct feed_item *items, size_t count)
+{
+    bool one = count == 1 && items[0].err.code == ERR_OK;
+    return one ? items[0].events[0].decision->traceparent : REPORT_UNTRACED;
+}
+
 static struct err apply(struct worker *w, const struct feed_item *items, size_t count)
 {
     w->advances_count = 0;
+    report_trace(only_cause(items, count));
     for (size_t i = 0; i < w->folding_count; i++)
         TRY(collect(w, w->folding[i], items, count));
     for (size_t i = 0; i < w->folding_count; i++)
@@ -439,6 +448,8 @@ static struct err apply(struct worker *w, const struct feed_item *items, size_t 
         return OK;
     TRY(commit(w));
     note_done(w, count);
+    report(REPORT_DEBUG, "folded", "service", w->options->service, "decisions",
+           report_number((int64_t)count), NULL);
     return OK;
 }
 
@@ -520,6 +531,7 @@ static void end_session(struct worker *w)
         free(w->folding[i]);
     }
     w->folding_count = 0;
+    report_trace(REPORT_UNTRACED);
     feed_close(w->feed);
     w->feed = NULL;
     store_close(w->store);

@@ -81,6 +81,7 @@ static void wait_a_little(struct publisher *p)
 static void stumble(struct publisher *p, struct err why)
 {
     report(REPORT_WARN, "publisher_restarts", "service", p->service, "why", report_err(why), NULL);
+    report_trace(REPORT_UNTRACED);
     atomic_fetch_add(&p->stats->restarts, 1);
     start_over(p);
     wait_a_little(p);
@@ -147,9 +148,16 @@ static struct err put_event(struct publisher *p, const struct fact *fact, size_t
 
 static struct err put_facts(struct publisher *p, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        for (size_t k = 0; k < p->facts[i].decision.events_count; k++)
+    for (size_t i = 0; i < count; i++) {
+        const struct decision *d = &p->facts[i].decision;
+        report_trace(d->traceparent);
+        for (size_t k = 0; k < d->events_count; k++)
             TRY(put_event(p, &p->facts[i], k));
+        if (d->events_count)
+            report(REPORT_DEBUG, "published", "service", p->service, "type", report_text(d->type),
+                   "events", report_number((int64_t)d->events_count), NULL);
+    }
+    report_trace(REPORT_UNTRACED);
     return OK;
 }
 

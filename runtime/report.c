@@ -7,6 +7,29 @@
 #include <time.h>
 
 enum { LINE_BYTES = 2048, WORDS = 8, WORD_LEN = 200 };
+enum { TRACEPARENT_LEN = 55, TRACE_ID_AT = 3, TRACE_ID_LEN = 32 };
+
+static const char *const names[REPORT_LEVELS] = {"debug", "info", "warn", "error"};
+static _Thread_local char trace_id[TRACE_ID_LEN + 1];
+
+enum report_level report_least = REPORT_INFO;
+
+bool report_level_read(const char *name, enum report_level *ret_level)
+{
+    for (enum report_level l = 0; l < REPORT_LEVELS; l++)
+        if (strcmp(names[l], name) == 0) {
+            *ret_level = l;
+            return true;
+        }
+    return false;
+}
+
+/* Version, trace id, parent id, flags: later versions may go on behind them. */
+void report_trace(struct text traceparent)
+{
+    bool whole = traceparent.len >= TRACEPARENT_LEN;
+    memcpy(trace_id, whole ? traceparent.at + TRACE_ID_AT : "", whole ? TRACE_ID_LEN : 1);
+}
 
 static char *word(void)
 {
@@ -19,6 +42,13 @@ const char *report_number(int64_t value)
 {
     char *w = word();
     snprintf(w, WORD_LEN, "%lld", (long long)value);
+    return w;
+}
+
+const char *report_text(struct text value)
+{
+    char *w = word();
+    snprintf(w, WORD_LEN, "%.*s", (int)value.len, value.at ? value.at : "");
     return w;
 }
 
@@ -44,9 +74,8 @@ static size_t put(char *line, size_t used, const char *text)
     return used;
 }
 
-void report(enum report_level level, const char *fact, ...)
+void report_line(enum report_level level, const char *fact, ...)
 {
-    static const char *const names[] = {"info", "warn", "error"};
     char line[LINE_BYTES], when[32];
     struct timespec t;
     struct tm tm;
@@ -56,6 +85,8 @@ void report(enum report_level level, const char *fact, ...)
     size_t used = (size_t)snprintf(line, sizeof line,
                                    "{\"at\":\"%s.%03ldZ\",\"level\":\"%s\",\"fact\":\"%s\"", when,
                                    t.tv_nsec / 1000000, names[level], fact);
+    if (*trace_id)
+        used += (size_t)snprintf(line + used, sizeof line - used, ",\"trace_id\":\"%s\"", trace_id);
     va_list args;
     va_start(args, fact);
     for (const char *name; (name = va_arg(args, const char *)) != NULL && used < LINE_BYTES - 64;) {

@@ -317,6 +317,7 @@ static struct err decide(struct shard *s, const struct command *c, struct decisi
 struct err shard_command(struct shard *s, const struct command *c, const struct input *input,
                          struct arena *arena)
 {
+    report_trace(c->traceparent);
     struct decision d = decision_of(c, input, clock_now_us());
     bool from_client = text_is(input->topic, log_topic_name(s->owner.commands));
     const struct dedup_entry *entry = from_client ? dedup_find(s->dedup, c->id, d.at) : NULL;
@@ -446,6 +447,7 @@ struct err shard_fact(struct shard *s, const struct service *from, const struct 
 {
     struct event *events;
     size_t n;
+    report_trace(fact->decision.traceparent);
     struct decision d = saga_decision(fact->decision.saga, input, arena);
     d.command_id = d.attempt = input_id(input);
     d.cause = fact->decision.command_id;

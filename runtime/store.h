@@ -35,9 +35,15 @@ NODISCARD struct err store_open(const char *conninfo, const char *application,
 void store_close(struct store *store); /* NULL is fine */
 /* What the database said last when it refused; never NULL. */
 const char *store_message(const struct store *store);
-/* The conninfo of a service's own database and role on the server that `server` names. */
-NODISCARD struct err store_conninfo(const char *server, const char *service, char *ret_conninfo,
-                                    size_t size);
+/* Where the databases of the services, and the vault, are. */
+struct databases {
+    const char *server; /* conninfo of the server of those that have none of their own */
+    /* The conninfo of one service; NULL or empty: it has none. May be NULL. */
+    const char *(*own)(const char *service);
+};
+/* A service's own database and role: as its conninfo says, else foldlog_SERVICE on the server. */
+NODISCARD struct err store_conninfo(const struct databases *databases, const char *service,
+                                    char *ret_conninfo, size_t size);
 
 /* ---- who may write: one owner per service, by the database's clock ---- */
 

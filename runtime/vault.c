@@ -79,10 +79,11 @@ const struct seal_key *vault_master(const struct vault *vault)
 
 /* ---- links ---- */
 
-struct err vault_link_open(struct vault *vault, const char *server, struct vault_link **ret_link)
+struct err vault_link_open(struct vault *vault, const struct databases *databases,
+                           struct vault_link **ret_link)
 {
     char conninfo[STORE_CONNINFO_MAX];
-    TRY(store_conninfo(server, "vault", conninfo, sizeof conninfo));
+    TRY(store_conninfo(databases, "vault", conninfo, sizeof conninfo));
     struct vault_link *link = calloc(1, sizeof *link);
     char *memory = aligned_alloc(16, VAULT_ARENA_BYTES);
     struct err e = link && memory ? query_open_writing(conninfo, &link->connection)

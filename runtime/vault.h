@@ -7,6 +7,7 @@
 
 #include "core/query_value.h"
 #include "runtime/seal.h"
+#include "runtime/store.h"
 
 enum {
     VAULT_CACHE_KEYS_MAX = 16384,   /* subject keys in memory */
@@ -26,8 +27,8 @@ struct vault_link;
 
 NODISCARD struct err vault_create(const struct seal_key *master, struct vault **ret_vault);
 void vault_destroy(struct vault *vault); /* NULL is fine; after its links */
-/* server: conninfo of the server. Does not connect yet. */
-NODISCARD struct err vault_link_open(struct vault *vault, const char *server,
+/* Does not connect yet. */
+NODISCARD struct err vault_link_open(struct vault *vault, const struct databases *databases,
                                      struct vault_link **ret_link);
 void vault_link_close(struct vault_link *link); /* NULL is fine */
 

@@ -57,10 +57,11 @@ class Composed:
         """A string of the file as it must be on this machine."""
         sandbox = self.named["SANDBOX"]
         text = text.replace("kafka:9092", self.named["KAFKA"]).replace("http://payment-sandbox:8090", sandbox)
-        text = text.replace("/run/foldlog", self.keys).replace("/run/pg", self.keys).replace("/var/lib/foldlog", self.keys).replace("0.0.0.0", "127.0.0.1")
+        text = text.replace("/run/foldlog", self.keys).replace("/run/pg", f"{self.keys}/pg")
+        text = text.replace("/var/lib/foldlog", self.keys).replace("0.0.0.0", "127.0.0.1")
         text = text.replace("/usr/local/share/foldlog", os.path.join(ROOT, "deploy"))
-        if text.startswith("host=postgres"):
-            text = self.named["PG"]
+        if text == "host=postgres":
+            text = " ".join(part for part in self.named["PG"].split() if part.startswith(("host=", "port=")))
         return re.sub(r"http://([a-z-]+):8080", lambda m: f"http://127.0.0.1:{self.ports[m.group(1)][0]}", text)
 
     def environment(self, name):
@@ -146,9 +147,74 @@ def one_role_each(composed):
     equal("each with an instance name of its own", len(set(names)), len([n for n in composed.ours if "healthcheck" in composed.ours[n]]))
 
 
+SERVICES = ("user", "product", "inventory", "order", "payment", "fulfilment")
+
+
+def mounted(service):
+    """Which folders of /run/pg a container sees."""
+    volumes = [v.split(":")[1] for v in service.get("volumes", [])]
+    return {v.removeprefix("/run/pg/") for v in volumes if v.startswith("/run/pg/")}
+
+
+def ways_are_separate(composed):
+    """Nobody holds the way into another service's database, and only setup the administrator's."""
+    for name, service in composed.ours.items():
+        if name in ("keys", "setup"):
+            continue
+        given = {k.removeprefix("FOLDLOG_").removesuffix("_PG_FILE").lower()
+                 for k in service.get("environment", {}) if k.endswith("PG_FILE")}
+        equal(f"{name}: is told of what it has mounted", given, mounted(service))
+        serves = name.rsplit("-", 1)[0]
+        allowed = {serves, "vault"} if name.endswith(("-api", "-projections")) else {"vault", "user"}
+        check(f"{name}: no way into another's database", given <= allowed and
+              (not given or not name.endswith(("-commands", "-saga", "-publisher", "-effects"))), given)
+
+
+def ways_in(composed):
+    found = {}
+    for name in (*SERVICES, "vault"):
+        with open(os.path.join(composed.keys, "pg", name, "conninfo"), encoding="ascii") as file:
+            found[name] = file.read().strip()
+    return found
+
+
+def ask(conninfo, sql):
+    """(exit code, what was said)"""
+    done = subprocess.run(["psql", "-XAtqc", sql, conninfo], text=True, capture_output=True)
+    return done.returncode, (done.stdout + done.stderr).strip()
+
+
+def roles_are_refused(composed):
+    """Each role gets into its own database and no other; each has a password of its own."""
+    ways = ways_in(composed)
+    for name, way in ways.items():
+        equal(f"foldlog_{name} gets into its own database", ask(way, "SELECT current_user"), (0, f"foldlog_{name}"))
+        for other in ways:
+            if other == name:
+                continue
+            code, said = ask(f"{way} dbname=foldlog_{other}", "SELECT 1")
+            if code == 0 or "permission denied for database" not in said:
+                check(f"foldlog_{name} is refused on foldlog_{other}", False, said)
+    check("no role gets into another's database", True)
+    passwords = [re.search("password=([0-9a-f]{32})", way).group(1) for way in ways.values()]
+    equal("each with a password of its own", len(set(passwords)), len(ways))
+    kept = ask(composed.named["PG"], "SELECT count(DISTINCT rolpassword) FROM pg_authid"
+                                     " WHERE rolname LIKE 'foldlog\\_%' AND rolpassword LIKE 'SCRAM-SHA-256%'")
+    check("which PostgreSQL knows", kept[0] == 0 and int(kept[1]) >= len(ways), kept)
+
+
+def nobody_is_administrator(composed):
+    """Who is connected while all services run."""
+    code, said = ask(composed.named["PG"], "SELECT DISTINCT usename || ' ' || datname FROM pg_stat_activity WHERE"
+                                           " application_name NOT LIKE 'psql%' AND datname LIKE 'foldlog\\_%'")
+    wrong = [line for line in said.splitlines() if len(set(line.split())) > 1]
+    check("every connection is of a database's own role", code == 0 and said and not wrong, said)
+
+
 linted()
 composed = Composed(os.path.abspath(sys.argv[1]))
 one_role_each(composed)
+ways_are_separate(composed)
 try:
     run_all(composed)
     foldlog = System(composed.binary)
@@ -162,6 +228,9 @@ try:
     order = foldlog.order((lamp, 2))
     equal("an order goes through all of them", foldlog.settled(order, 60)["status"], "confirmed")
     equal("stock tells the same", foldlog.stock(lamp)["committed"], 2)
+    check("and its timeline, from fulfilment's database", foldlog.happened(order, "fulfilment.completed.v1"))
+    nobody_is_administrator(composed)
+    roles_are_refused(composed)
 finally:
     composed.stop()
 finish()

@@ -1,13 +1,16 @@
 """One Foldlog in four processes, as containers would run it: a gateway, two groups of services, a saga.
 usage: split.py FOLDLOG"""
 import http.client
+import json
+import os
 import subprocess
 import sys
 import time
 
-from system import Client, System, check, equal, finish, free_port, wait_until
+from system import Client, System, agrees, check, equal, finish, free_port, wait_until
 
-SERVICES = {"product": "catalogue", "inventory": "catalogue", "order": "sales", "payment": "sales", "user": "sales"}
+SERVICES = {"product": "catalogue", "inventory": "catalogue", "order": "sales", "payment": "sales", "user": "sales",
+            "fulfilment": "saga"}
 
 
 class Split(System):
@@ -16,11 +19,11 @@ class Split(System):
     ROLES = {
         "catalogue": ["--roles=api,commands,projections,publisher", "--services=product,inventory"],
         "sales": ["--roles=api,commands,projections,effects,publisher", "--services=order,payment,user"],
-        "saga": ["--roles=saga,projections,publisher", "--services=fulfilment"],
+        "saga": ["--roles=api,saga,projections,publisher", "--services=fulfilment"],
     }
 
     def __init__(self, binary):
-        super().__init__(binary)
+        super().__init__(binary, log_level="debug")
         self.ports = {name: (free_port(), free_port()) for name in self.ROLES}
         self.others = {}
         for service, name in SERVICES.items():
@@ -83,6 +86,59 @@ def through_the_gateway(foldlog):
     return lamp
 
 
+FOLLOWED = {  # what each process tells of an order whose payment has to be asked for twice
+    "": {("debug", "answered")},
+    "catalogue": {("debug", "decides"), ("debug", "published")},
+    "sales": {("debug", "answered"), ("debug", "decides"), ("debug", "effect_calls"), ("info", "effect_retries"),
+              ("debug", "effect_answered"), ("debug", "folded"), ("debug", "published")},
+    "saga": {("debug", "decides"), ("debug", "folded"), ("debug", "published")},
+}
+
+
+def lines_of(foldlog, name, trace):
+    with open(f"{foldlog.name}{'-' if name else ''}{name}.log", encoding="utf-8") as log:
+        return [line for line in map(json.loads, log) if line.get("trace_id") == trace]
+
+
+def commands_are_found(foldlog, lamp):
+    """Whose a command is, its id does not say: the services are asked one after the other."""
+    price = foldlog.done(foldlog.put(f"/v1/products/{lamp}/price", {"amount": 5000, "currency": "EUR"}))
+    order = foldlog.done(foldlog.post("/v1/orders", foldlog.order_body((lamp, 1))))
+    for made, who in ((price, foldlog.boss), (order, foldlog.buyer)):
+        path, position = f"/v1/commands/{made['command_id']}", made.headers["foldlog-position"]
+        service = position.split(":")[0]
+        wanted = (200, "accepted", position)
+        for asked in (path, f"{path}?at={position}"):
+            def wrong(target=asked, person=who, right=wanted):
+                got = foldlog.call_as(person, "GET", target)
+                got = (got.status, got.get("status"), got.get("position"))
+                return None if got == right else got
+            left = agrees(wrong)
+            check(f"a command of {service} is found{' by its position' if '?' in asked else ''}", not left, left)
+        other = foldlog.call_as(foldlog.buyer if who is foldlog.boss else foldlog.boss, "GET", path)
+        equal(f"that of {service} by whoever may see it", other.status, 404 if who is foldlog.boss else 200)
+    nobody = "00000000-0000-4000-8000-00000000000"
+    equal("nobody's: 404", foldlog.get(f"/v1/commands/{nobody}1").status, 404)
+    for at in ("x", "nobody:0:0", "order:0", "order:99:0"):
+        equal(f"?at={at}: 400", foldlog.get(f"/v1/commands/{nobody}2?at={at}").status, 400)
+    equal("one that is still to come is pending", foldlog.get(f"/v1/commands/{nobody}3?at=product:0:999999999")["status"],
+          "pending")
+
+
+def a_trace_is_followed(foldlog):
+    lamp, trace = foldlog.product(1), os.urandom(16).hex()
+    made = foldlog.done(foldlog.post("/v1/orders", foldlog.order_body((lamp, 1), method="error:1"),
+                                     traceparent=f"00-{trace}-{os.urandom(8).hex()}-01"))
+    equal("an order with a trace is made", foldlog.settled(made["id"])["status"], "confirmed")
+    for name, wanted in FOLLOWED.items():
+        def missing(process=name, facts=wanted):
+            return facts - {(line["level"], line["fact"]) for line in lines_of(foldlog, process, trace)}
+        left = agrees(missing)
+        check(f"its trace is in the log lines of {name or 'the gateway'}", not left, left)
+    routes = {line["route"] for line in lines_of(foldlog, "", trace)}
+    equal("and of this request alone", routes, {"/v1/orders"})
+
+
 def services_believe_gateways_only(foldlog, lamp):
     direct = Client(foldlog.ports["catalogue"][0])
     equal("a service's port without a principal: 401", direct.call("GET", f"/v1/products/{lamp}").status, 401)
@@ -106,6 +162,8 @@ def a_service_that_is_away(foldlog, lamp):
 
 with Split(sys.argv[1]) as foldlog:
     lamp = through_the_gateway(foldlog)
+    commands_are_found(foldlog, foldlog.product(5, 4900))
+    a_trace_is_followed(foldlog)
     services_believe_gateways_only(foldlog, lamp)
     a_service_that_is_away(foldlog, lamp)
 finish()

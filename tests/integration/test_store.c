@@ -26,6 +26,7 @@ static const char *const services[] = {"fulfilment", "inventory", "order",
                                        "payment",    "product",   "user"};
 static struct trade *trade;
 static char server[512];
+static const struct databases homes = {.server = server};
 static char conninfos[TRADE_SERVICES][600];
 static int run; /* names the databases of this run */
 static int databases;
@@ -54,7 +55,7 @@ static long long sql_to(const char *conninfo, const char *sql)
 static struct migrate_options migration(void)
 {
     return (struct migrate_options){
-        .server = server, .projections = projections, .projections_count = projections_count};
+        .databases = &homes, .projections = projections, .projections_count = projections_count};
 }
 
 static void make_database(enum trade_service s)
@@ -788,7 +789,7 @@ START_TEST(migrate_twice_makes_everything_once)
         ck_assert_msg(err.code == ERR_OK, "%s", err.what);
     }
     char conninfo[STORE_CONNINFO_MAX];
-    ck_assert_int_eq(store_conninfo(server, name, conninfo, sizeof conninfo).code, ERR_OK);
+    ck_assert_int_eq(store_conninfo(&homes, name, conninfo, sizeof conninfo).code, ERR_OK);
     ck_assert_int_eq(sql_to(conninfo, "SELECT count(*) FROM projection_version"), 1);
     ck_assert_int_eq(sql_to(conninfo, "SELECT count(*) FROM stock"), 0);
     snprintf(sql, sizeof sql, "DROP DATABASE foldlog_%s WITH (FORCE)", name);

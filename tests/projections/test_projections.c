@@ -426,6 +426,24 @@ START_TEST(stock_moves_but_nothing_gets_lost)
 }
 END_TEST
 
+START_TEST(what_is_free_to_sell_follows_the_stock)
+{
+    given(&availability_projection);
+    decision.target = TEXT("tea");
+    STOCK(RECEIVED, received, .quantity = 10);
+    STOCK(ADJUSTED, adjusted, .quantity_change = -1, .reason = TEXT("broken"));
+    STOCK(RESERVED, reserved, .quantity = 4);
+    then("sku", "tea");
+    then("on_hand", "5");
+    STOCK(REJECTED, rejected, .quantity = 100, .on_hand = 5);
+    STOCK(RELEASED, released, .quantity = 1);
+    STOCK(COMMITTED, committed, .quantity = 3);
+    STOCK(RESTOCKED, restocked, .quantity = 2);
+    then("on_hand", "8");
+    then("version", "7");
+}
+END_TEST
+
 /* The row of this version of the one sku. */
 static const void *movement(const char *version)
 {
@@ -513,6 +531,7 @@ START_TEST(a_version_left_out_is_a_gap)
         {&fulfilments_projection, "fulfilment", &fulfilment_events, &ended},
         {&payments_projection, "payment", &payment_events, &voided},
         {&stock_projection, "inventory", &inventory_events, &received},
+        {&availability_projection, "inventory", &inventory_events, &received},
         {&products_projection, "product", &product_events, &priced},
         {&order_catalogue_projection, "product", &product_events, &priced},
     };
@@ -595,6 +614,20 @@ START_TEST(a_timeline_tells_events_and_refusals_of_its_order)
     row_says(row_table_at(&rows, 1)->row, "index", "-1");
     decided(OUTCOME_ACCEPTED, payment_a, 0, PROBLEM_NONE);
     ck_assert_uint_eq(rows.count, 2);
+}
+END_TEST
+
+START_TEST(a_timeline_knows_whose_it_is_from_the_placing)
+{
+    char id[UUID_TEXT_LEN + 1];
+    given(&timelines_projection);
+    decision.saga = order_a;
+    placed();
+    uuid_format(customer, id);
+    then("customer_id", id);
+    PAYMENT(REQUESTED, requested, .customer_id = customer, .amount = euros(1300),
+            .payment_method = TEXT("ok"));
+    row_says(row_table_at(&rows, 1)->row, "customer_id", "00000000-0000-0000-0000-000000000000");
 }
 END_TEST
 
@@ -714,12 +747,14 @@ int main(void)
     tcase_add_test(t, a_payment_that_goes_wrong_says_why);
     tcase_add_test(t, a_declined_payment_is_declined);
     tcase_add_test(t, stock_moves_but_nothing_gets_lost);
+    tcase_add_test(t, what_is_free_to_sell_follows_the_stock);
     tcase_add_test(t, every_movement_of_stock_has_a_row);
     tcase_add_test(t, a_fulfilment_shows_timer_and_trouble);
     tcase_add_test(t, a_version_left_out_is_a_gap);
     tcase_add_test(t, a_command_is_remembered_by_its_first_lasting_answer);
     tcase_add_test(t, only_commands_of_clients_are_kept);
     tcase_add_test(t, a_timeline_tells_events_and_refusals_of_its_order);
+    tcase_add_test(t, a_timeline_knows_whose_it_is_from_the_placing);
     tcase_add_test(t, a_timeline_cuts_long_words_between_characters);
     tcase_add_test(t, fulfilment_names_its_order_by_its_key);
     tcase_add_test(t, the_list_is_sorted_and_fit_for_the_runtime);

@@ -26,6 +26,13 @@ const char *report_number(int64_t value)
     return w;
 }
 
+const char *report_text(struct text value)
+{
+    char *w = word();
+    snprintf(w, WORD_LEN, "%.*s", (int)value.len, value.at ? value.at : "");
+    return w;
+}
+
 const char *report_err(struct err e)
 {
     char *w = word();
@@ -82,7 +89,14 @@ static void note_owner(const char *fact, va_list args)
         check_told_of_halt(topic, atoi(partition));
 }
 
-void report(enum report_level level, const char *fact, ...)
+enum report_level report_least = REPORT_INFO;
+
+void report_trace(struct text traceparent)
+{
+    (void)traceparent;
+}
+
+void report_line(enum report_level level, const char *fact, ...)
 {
     char line[600] = "";
     size_t used = 0;
