@@ -158,6 +158,14 @@ def listens(port):
         return s.connect_ex(("127.0.0.1", port)) == 0
 
 
+def postgres_answers(command, port):
+    """command: what runs the server; what asks it lies beside it."""
+    server = next(word for word in command if word.endswith("/postgres"))
+    done = subprocess.run([f"{os.path.dirname(server)}/pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)],
+                          capture_output=True, timeout=10, check=False)
+    return done.returncode == 0
+
+
 def broker_answers(brokers):
     done = subprocess.run(["kcat", "-L", "-b", brokers, "-m", "2"], capture_output=True, timeout=10, check=False)
     return done.returncode == 0 and b"broker 1 at" in done.stdout
