@@ -48,6 +48,8 @@ static struct err set_all(const struct log *log, rd_kafka_conf_t *conf)
         "3",
         "topic.metadata.refresh.interval.ms",
         "60000",
+        "socket.timeout.ms", /* of a connection that fell silent; the default is a minute */
+        "6000",
         NULL,
     };
     TRY(kafka_conf_set(conf, "bootstrap.servers", log->brokers));

@@ -55,8 +55,8 @@ class Crew:
         ports, make = self.backend_ports, services.Process
         return {
             "kafka": make(self.run, "kafka", kafka, ready=lambda: services.broker_answers(self.named["KAFKA"])),
-            "postgres": make(self.run, "postgres", postgres, ready=lambda: services.listens(ports["postgres"]),
-                             stop_signal=signal.SIGINT, cwd="/"),
+            "postgres": make(self.run, "postgres", postgres, stop_signal=signal.SIGINT, cwd="/",
+                             ready=lambda: services.postgres_answers(postgres, ports["postgres"])),
             "sandbox": make(self.run, "sandbox", [self.named["SANDBOX"], "--port", str(ports["sandbox"]),
                                                   "--data", f"{self.run}/sandbox.ledger"],
                             ready=lambda: services.listens(ports["sandbox"])),

@@ -1,7 +1,6 @@
 """What goes wrong, and when: a schedule that a seed decides, and the hands that carry it out."""
 import math
 import random
-import resource
 import threading
 import time
 import uuid
@@ -200,7 +199,7 @@ class Nemesis:
         victim = self.processes[step.whom]
         self.harm(step.whom, SHORT_S)
         victim.doomed = True
-        victim.limit(resource.RLIMIT_AS, victim.address_space())
+        victim.limit("as", victim.address_space())
         code = victim.ends_within(SHORT_S)
         self.others += 1
         self.say(f"{step.whom} " + ("went on without memory" if code is None else f"ended with {code}"))
@@ -213,12 +212,12 @@ class Nemesis:
         victim = self.processes[step.whom]
         self.harm(step.whom, SHORT_S)
         victim.doomed = True
-        victim.limit(resource.RLIMIT_FSIZE, 0)
+        victim.limit("fsize", 0)
         code = victim.ends_within(SHORT_S)
         self.others += 1
         self.say(f"{step.whom} " + ("went on with a full disk" if code is None else f"ended with {code}"))
         if code is None:
-            victim.limit(resource.RLIMIT_FSIZE, None)
+            victim.limit("fsize", "unlimited")
             victim.doomed = False
 
     # ---- the network ----

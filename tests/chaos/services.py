@@ -30,6 +30,15 @@ def start_time(pid):
     return None if fields[0] == "Z" else fields[19]
 
 
+def user_of(pid):
+    """None: it is gone."""
+    try:
+        with open(f"/proc/{pid}/status") as f:
+            return next(int(line.split()[1]) for line in f if line.startswith("Uid:"))
+    except OSError:
+        return None
+
+
 def children_of(pid):
     try:
         with open(f"/proc/{pid}/task/{pid}/children") as f:
@@ -108,13 +117,12 @@ class Process:
         self.paused = False
 
     def limit(self, what, size):
-        """No more of a resource (resource.RLIMIT_X) than `size` for it and its children; None: as much as may be."""
+        """No more of a resource (an option of prlimit) than `size` for it and its children, whoever they run as."""
         for pid in [self.process.pid] + [p for p, born in children_of(self.process.pid) if start_time(p) == born]:
-            try:
-                hard = resource.prlimit(pid, what)[1]
-                resource.prlimit(pid, what, (hard if size is None else size, hard))
-            except ProcessLookupError:
-                pass  # it has just ended
+            user = user_of(pid)
+            if user is not None:  # else it has just ended
+                subprocess.run(["prlimit", f"--pid={pid}", f"--{what}={size}:"], check=False,
+                               user=None if user == os.getuid() else user)
 
     def address_space(self):
         with open(f"/proc/{self.process.pid}/statm") as f:
@@ -156,6 +164,14 @@ def listens(port):
     with socket.socket() as s:
         s.settimeout(1)
         return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+def postgres_answers(command, port):
+    """command: what runs the server; what asks it lies beside it."""
+    server = next(word for word in command if word.endswith("/postgres"))
+    done = subprocess.run([f"{os.path.dirname(server)}/pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)],
+                          capture_output=True, timeout=10, check=False)
+    return done.returncode == 0
 
 
 def broker_answers(brokers):

@@ -312,6 +312,11 @@ class Link:
             line.close(True)
         return self.release()
 
+    def silence(self):
+        """No connection of now is heard of again; new ones work."""
+        for line in self.lines:
+            line.silent = True
+
     def cut(self):
         if self.is_cut:
             return
@@ -414,6 +419,9 @@ class KafkaLink:
 
     def release(self):
         return self.network.call("kafka", "release")
+
+    def silence(self):
+        self.network.call("kafka", "silence")
 
     def held(self):
         return len(self.link.held)
