@@ -537,7 +537,7 @@ SCENARIO(commands_cut, "commands that were decided and are not there any more ha
 
 SCENARIO(source_cut, "a saga whose source lost what it had read halts",
          ARRAY(START('A'), START_SAGA('S'), SEND_FOR_SAGA(1), DECIDED(3), SAGA_DECIDED(3),
-               SECONDS(1), BROKER_DOWN, CUT_LOG(1), BROKER_UP, HALTED('S'), DECIDED(3)),
+               SECONDS(1), BROKER_DOWN, CUT_LOG(2), BROKER_UP, HALTED('S'), DECIDED(3)),
          "log 0: A c1 accepted 1\n"
          "log 0: A c1.1 accepted 2\n"
          "log 0: A c1.2 accepted 3\n"
