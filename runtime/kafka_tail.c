@@ -170,14 +170,17 @@ static void move_tail(struct tail *t, int64_t next)
     poke_followers(t);
 }
 
-/* Its place is gone: deleted by retention, or the partition was cut back and ends before it. */
-static bool restart(struct tail *t)
+/* Its place is gone: deleted by retention, or the partition was cut back and ends before it. After
+ * such an error librdkafka fetches no more, and a seek would be refused without a word: it must be
+ * stopped and started. */
+static bool restart(const struct fetcher *fetcher, struct tail *t)
 {
     int64_t first, end;
     if (log_ends(t->topic, t->partition, &first, &end).code != ERR_OK)
         return false;
     int64_t next = t->next < first ? first : end;
-    if (rd_kafka_seek(t->handle, t->partition, next, 0) != RD_KAFKA_RESP_ERR_NO_ERROR)
+    rd_kafka_consume_stop(t->handle, t->partition);
+    if (rd_kafka_consume_start_queue(t->handle, t->partition, next, fetcher->queue) != 0)
         return false;
     if (next != t->next)
         move_tail(t, next);
@@ -186,7 +189,7 @@ static bool restart(struct tail *t)
 
 static void restart_or_note(struct fetcher *fetcher, struct tail *t)
 {
-    if (restart(t))
+    if (restart(fetcher, t))
         return;
     t->next_stopped = fetcher->stopped;
     fetcher->stopped = t;

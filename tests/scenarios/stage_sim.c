@@ -229,6 +229,13 @@ const char *report_err(struct err e)
     return w;
 }
 
+const char *report_text(struct text value)
+{
+    char *w = word();
+    snprintf(w, WORD_LEN, "%.*s", (int)value.len, value.at ? value.at : "");
+    return w;
+}
+
 static void keep_halt(va_list args)
 {
     struct player *a = player_of(world.current->name[0]);
@@ -245,7 +252,14 @@ static void keep_halt(va_list args)
     }
 }
 
-void report(enum report_level level, const char *fact, ...)
+enum report_level report_least = REPORT_INFO;
+
+void report_trace(struct text traceparent)
+{
+    (void)traceparent;
+}
+
+void report_line(enum report_level level, const char *fact, ...)
 {
     va_list args;
     char line[400] = "";

@@ -21,20 +21,43 @@ sim_run() {
     sim_share "$seeds" "$first" "${rest[@]}"
 }
 
+# Each share in slices, so that a long run can be looked at while it goes on. The report is printed at
+# the end and stays in $RUN/sim/report.
+SIM_SLICE=20000
+
 sim_share() { # SEEDS FIRST ARGUMENT...: the last line sums up
-    local seeds=$1 first=$2 shares i share pids=() failed=0
+    local seeds=$1 first=$2 shares i share pids=() failed=0 began=$SECONDS start=$2
     shift 2
     shares=$(nproc)
     [ "$seeds" -ge "$shares" ] || shares=1
+    rm -f "$RUN"/sim/*
     for ((i = 0; i < shares; i++)); do
         share=$(((seeds + i) / shares))
-        "$SIM" --first "$first" --seeds "$share" --keep-going "$@" >"$RUN/sim/$i" &
+        sim_slices "$first" "$share" "$@" >"$RUN/sim/$i" 2>"$RUN/sim/$i.pace" &
         pids+=($!)
         first=$((first + share))
     done
     for i in "${pids[@]}"; do wait "$i" || failed=1; done
-    for ((i = 0; i < shares; i++)); do sed '/^sim:/d' "$RUN/sim/$i"; done
-    for ((i = 0; i < shares; i++)); do tail -n 1 "$RUN/sim/$i"; done |
-        awk '{seeds += $2; bad += $4} END {printf "sim: %d seeds, %d violations\n", seeds, bad}'
+    sim_report "$shares" "$start" $((SECONDS - began)) | tee "$RUN/sim/report"
     return $failed
+}
+
+sim_slices() { # FIRST SEEDS ARGUMENT...
+    local first=$1 left=$2 slice failed=0
+    shift 2
+    while [ "$left" -gt 0 ]; do
+        slice=$((left < SIM_SLICE ? left : SIM_SLICE))
+        nice -n 10 "$SIM" --first "$first" --seeds "$slice" --keep-going "$@" || failed=1
+        first=$((first + slice)) left=$((left - slice))
+    done
+    return $failed
+}
+
+sim_report() { # SHARES FIRST SECONDS
+    local i
+    for ((i = 0; i < $1; i++)); do sed '/^sim:/d' "$RUN/sim/$i"; done
+    for ((i = 0; i < $1; i++)); do grep '^sim:' "$RUN/sim/$i" || true; done |
+        awk -v first="$2" -v took="$3" '{seeds += $2; bad += $4} END {
+            printf "seeds %d to %d in %d s, %.1f seeds/s\n", first, first + seeds - 1, took, seeds / (took ? took : 1)
+            printf "sim: %d seeds, %d violations\n", seeds, bad}'
 }
