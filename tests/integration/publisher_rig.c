@@ -249,6 +249,74 @@ static int forget_verb(const char *brokers, const char *service)
     return code;
 }
 
+/* ---- as anybody would write it -------------------------------------------------------------- */
+
+enum { NAIVE_TRANSACTIONS = 120, NAIVE_RECORDS = 20, NAIVE_MS = 10000 };
+
+static rd_kafka_t *naive_open(const char *brokers, const char *service)
+{
+    static const char *const settings[] = {
+        "transaction.timeout.ms", "60000", "socket.timeout.ms", "5000", "linger.ms", "5"};
+    char why[256];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "bootstrap.servers", brokers, why, sizeof why);
+    rd_kafka_conf_set(conf, "transactional.id", service, why, sizeof why);
+    for (size_t i = 0; i < COUNT(settings); i += 2)
+        rd_kafka_conf_set(conf, settings[i], settings[i + 1], why, sizeof why);
+    return rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof why);
+}
+
+static bool naive_failed(rd_kafka_error_t *error)
+{
+    if (!error)
+        return false;
+    fprintf(stderr, "rig: naive: %s\n", rd_kafka_error_string(error));
+    rd_kafka_error_destroy(error);
+    return true;
+}
+
+/* The records of one transaction, over a fifth of a second. True: it is committed, it says. */
+static bool naive_transaction(rd_kafka_t *client, const char *topic, int n)
+{
+    char value[24];
+    if (naive_failed(rd_kafka_begin_transaction(client)))
+        return false;
+    for (int i = 0; i < NAIVE_RECORDS; i++) {
+        int len = snprintf(value, sizeof value, "%d", n * NAIVE_RECORDS + i);
+        rd_kafka_producev(client, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(0),
+                          RD_KAFKA_V_VALUE(value, (size_t)len),
+                          RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+        rd_kafka_poll(client, 0);
+        usleep(10000);
+    }
+    if (!naive_failed(rd_kafka_commit_transaction(client, NAIVE_MS)))
+        return true;
+    naive_failed(rd_kafka_abort_transaction(client, NAIVE_MS));
+    return false;
+}
+
+/* Numbers in transactions, each repeated until it is committed: what publisher_run would be without
+ * its precautions. */
+static int naive_verb(const char *brokers, const char *service)
+{
+    char topic[TOPIC_LEN_MAX];
+    snprintf(topic, sizeof topic, "%s.events", service);
+    rd_kafka_t *client = NULL;
+    for (int n = 0; n < NAIVE_TRANSACTIONS;) {
+        if (client && rd_kafka_fatal_error(client, NULL, 0)) {
+            rd_kafka_destroy(client);
+            client = NULL;
+        }
+        if (!client) {
+            client = naive_open(brokers, service);
+            naive_failed(rd_kafka_init_transactions(client, NAIVE_MS));
+        }
+        n += naive_transaction(client, topic, n);
+    }
+    rd_kafka_destroy(client);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -261,6 +329,8 @@ int main(int argc, char **argv)
         return 2;
     if (strcmp(argv[1], "forget") == 0)
         return forget_verb(argv[2], argv[3]);
+    if (strcmp(argv[1], "naive") == 0)
+        return naive_verb(argv[2], argv[3]);
     const char *argument = argc > 4 ? argv[4] : "rig";
     struct err e = log_open(&(struct log_options){.brokers = argv[2], .instance = argument}, &log);
     if (e.code != ERR_OK)

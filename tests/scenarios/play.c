@@ -105,7 +105,7 @@ static void take_facts(struct follower *f)
     struct arena arena = {arena_memory, 0, sizeof arena_memory};
     size_t n = 0;
     int64_t at = -1;
-    while (f->halted.code == ERR_OK && f->cursor.next > at) {
+    while (f->cursor.topic && f->halted.code == ERR_OK && f->cursor.next > at) {
         at = f->cursor.next;
         arena_reset(&arena);
         struct err e = cursor_read(&f->cursor, p.client, &arena, facts, FACTS, &n);
