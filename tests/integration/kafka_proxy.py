@@ -4,7 +4,8 @@ import socket
 import struct
 import threading
 
-PRODUCE, END_TXN = 0, 26
+PRODUCE, METADATA, FIND_COORDINATOR, END_TXN = 0, 3, 10, 26
+NAMES_BROKERS = (METADATA, FIND_COORDINATOR)
 
 
 def address(port):
@@ -34,6 +35,8 @@ class Proxy:
         self.to_hold = {}  # api key -> how many
         self.held = []  # (api key, upstream, frame)
         self.seen = {}  # api key -> how many answers
+        self.open = threading.Event()  # while it is cleared nothing passes, either way
+        self.open.set()
         self.watched = {}  # upstream -> {correlation id: api key}
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
@@ -83,6 +86,7 @@ class Proxy:
                 if self.keep_back(upstream, frame):
                     holding = True
                 else:
+                    self.open.wait()
                     upstream.sendall(frame)
         except OSError:
             if not holding:  # else what is held must still find its way
@@ -93,11 +97,12 @@ class Proxy:
             while True:
                 frame = read_frame(upstream)
                 correlation = struct.unpack(">i", frame[4:8])[0]
-                if len(frame) < 4096:
-                    frame = frame.replace(address(self.broker_port), address(self.port))
                 with self.lock:
                     api_key = self.watched[upstream].pop(correlation, None)
                     self.seen[api_key] = self.seen.get(api_key, 0) + 1
+                if api_key in NAMES_BROKERS:
+                    frame = frame.replace(address(self.broker_port), address(self.port))
+                self.open.wait()
                 client.sendall(frame)
         except OSError:
             client.close()
