@@ -59,7 +59,7 @@ static bool log_in(struct errand *errand, struct refusal *refusal)
     return true;
 }
 
-static const struct errand_route login = {.hashes = true, .run = log_in};
+static const struct errand_route login = {.hashes = true, .logs_in = true, .run = log_in};
 
 /* ---- going on ---- */
 

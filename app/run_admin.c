@@ -71,7 +71,7 @@ static bool ready(void *context, struct admin_page *page)
     if (parts->api) {
         bool good = api_counts(parts->api).ready;
         admin_print(page, "%-9s api: %s\n", good ? "ready" : "not ready",
-                    good ? "follows the logs" : "looks for the ends of the logs");
+                    good ? "follows the logs" : "does not know the ends of the logs");
         all &= good;
     }
     return all;
@@ -190,6 +190,24 @@ static void print_answers(const struct api_counts *c, struct admin_page *page)
                         (unsigned long long)c->answers[status]);
 }
 
+static void print_logins(const struct api_counts *c, struct admin_page *page)
+{
+    static const char *const outcomes[API_LOGINS] = {[API_LOGIN_ACCEPTED] = "accepted",
+                                                     [API_LOGIN_REFUSED] = "refused",
+                                                     [API_LOGIN_FAILED] = "failed"};
+    admin_print(page, "# HELP foldlog_logins_total Requests to log in, by outcome\n"
+                      "# TYPE foldlog_logins_total counter\n");
+    for (int i = 0; i < API_LOGINS; i++)
+        admin_print(page, "foldlog_logins_total{outcome=\"%s\"} %llu\n", outcomes[i],
+                    (unsigned long long)c->logins[i]);
+    admin_print(
+        page,
+        "# HELP foldlog_revocations_silence_seconds Since when it is not known what has been "
+        "revoked\n# TYPE foldlog_revocations_silence_seconds gauge\n"
+        "foldlog_revocations_silence_seconds %.3f\n",
+        (double)c->revocations_silence_ms / 1e3);
+}
+
 /* From the request to its answer: with what a command waits for its decision. */
 static void print_durations(const struct api_counts *c, struct admin_page *page)
 {
@@ -235,6 +253,7 @@ static void print_api(const struct api_counts *c, struct admin_page *page)
     // clang-format on
     for (size_t i = 0; i < COUNT(rows); i++)
         admin_metric(page, rows[i].name, rows[i].type, rows[i].help, rows[i].value);
+    print_logins(c, page);
     print_answers(c, page);
     print_durations(c, page);
 }

@@ -180,8 +180,9 @@ struct errand {
 };
 
 struct errand_route {
-    bool form;   /* the body may also be a form */
-    bool hashes; /* runs on one of the few threads for passwords */
+    bool form;    /* the body may also be a form */
+    bool hashes;  /* runs on one of the few threads for passwords */
+    bool logs_in; /* counted by what became of it */
     bool (*run)(struct errand *errand, struct refusal *refusal);
 };
 

@@ -391,7 +391,10 @@ struct api_counts api_counts(const struct api *api)
         .catalogue_misses = atomic_load(&api->misses),
         .voids = atomic_load(&api->voids),
         .connections = (int64_t)http.connections_open,
+        .revocations_silence_ms = revocations_silence_ms(api->revocations),
     };
+    for (size_t i = 0; i < API_LOGINS; i++)
+        c.logins[i] = atomic_load(&api->logins[i]);
     for (size_t i = 0; i < API_STATUSES; i++)
         c.answers[i] = atomic_load(&api->answers[i]);
     for (size_t k = 0; k < API_KINDS; k++) {

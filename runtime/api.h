@@ -73,6 +73,9 @@ struct api_durations {
     uint64_t total_us;
 };
 
+/* What became of requests to log in. */
+enum api_login { API_LOGIN_ACCEPTED, API_LOGIN_REFUSED, API_LOGIN_FAILED, API_LOGINS };
+
 struct api_counts {
     uint64_t answers[API_STATUSES]; /* by status */
     struct api_durations durations[API_KINDS];
@@ -80,7 +83,8 @@ struct api_counts {
     uint64_t requests, refused, commands, decided, replayed, undecided, overloaded, append_failed,
         queries;
     uint64_t catalogue_hits, catalogue_misses, voids;
-    int64_t in_flight, connections;
+    int64_t in_flight, connections, revocations_silence_ms;
+    uint64_t logins[API_LOGINS];
 };
 struct api_counts api_counts(const struct api *api);
 int api_port(const struct api *api);

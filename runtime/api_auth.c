@@ -126,8 +126,9 @@ bool authenticate(struct api_call *call)
         call->actor = api->options.developer;
         return judge_roles(call);
     }
-    if (!atomic_load(&api->ready)) {
-        answer_problem(call, PROBLEM_UNAVAILABLE, "This instance is starting.");
+    if (!revocations_ready(api->revocations)) {
+        answer_problem(call, PROBLEM_UNAVAILABLE,
+                       "What has been revoked cannot be read at present, so no token is believed.");
         return false;
     }
     if (!formed || !verify(api, token, &claims) || revocations_hit(api->revocations, &claims)) {

@@ -114,6 +114,7 @@ struct api {
     _Atomic uint64_t commands, decided, replayed, undecided, overloaded, append_failed, queries,
         hits, misses, refused;
     _Atomic uint64_t voids;
+    _Atomic uint64_t logins[API_LOGINS];
     _Atomic uint64_t answers[API_STATUSES];
     struct {
         _Atomic uint64_t buckets[API_BUCKETS + 1], total_us;

@@ -213,6 +213,18 @@ static void run_query(struct api_call *call, struct api_reader *reader)
 
 /* ---- one errand ---- */
 
+/* Refused: a wrong password, an unknown address, somebody disabled. Failed: by us, or no log-in at
+ * all. */
+static void count_login(struct api *api, bool done, const struct refusal *refusal)
+{
+    bool judged =
+        refusal->problem == PROBLEM_UNAUTHENTICATED || refusal->problem == PROBLEM_FORBIDDEN;
+    enum api_login outcome = done     ? API_LOGIN_ACCEPTED
+                             : judged ? API_LOGIN_REFUSED
+                                      : API_LOGIN_FAILED;
+    atomic_fetch_add(&api->logins[outcome], 1);
+}
+
 static void run_errand(struct api_call *call, struct api_reader *reader)
 {
     struct request request;
@@ -223,6 +235,8 @@ static void run_errand(struct api_call *call, struct api_reader *reader)
         return;
     struct errand errand = {.request = &request, .status = 200, .out = json_write_start(&out)};
     bool done = call->route->errand->run(&errand, &refusal);
+    if (call->route->errand->logs_in)
+        count_login(call->api, done, &refusal);
     struct text body = json_write_finish(&errand.out, &out);
     if (!done)
         answer_refusal(call, &refusal);

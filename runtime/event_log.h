@@ -45,6 +45,9 @@ int log_topic_partitions(const struct log_topic *topic);
 /* First offset kept and the offset after the last record, as of now; asks the broker. */
 NODISCARD struct err log_ends(struct log_topic *topic, int partition, int64_t *ret_first,
                               int64_t *ret_end);
+/* The same, but gives up after timeout_ms. */
+NODISCARD struct err log_ends_within(struct log_topic *topic, int partition, int timeout_ms,
+                                     int64_t *ret_first, int64_t *ret_end);
 
 /* ---- reading: one reader per thread ---- */
 

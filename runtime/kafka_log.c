@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "runtime/clock.h"
 #include "runtime/kafka_internal.h"
 #include "runtime/report.h"
 
@@ -246,15 +247,17 @@ static bool leaderless(rd_kafka_resp_err_t code)
            code == RD_KAFKA_RESP_ERR__TRANSPORT;
 }
 
-struct err log_ends(struct log_topic *topic, int partition, int64_t *ret_first, int64_t *ret_end)
+struct err log_ends_within(struct log_topic *topic, int partition, int timeout_ms,
+                           int64_t *ret_first, int64_t *ret_end)
 {
     enum { STEP_MS = 50 };
     int64_t first, end;
     rd_kafka_resp_err_t code;
-    for (int waited_ms = 0;; waited_ms += STEP_MS) {
+    for (int64_t until_ms = clock_monotonic_ms() + timeout_ms;;) {
+        int64_t left_ms = until_ms - clock_monotonic_ms();
         code = rd_kafka_query_watermark_offsets(topic->log->client, topic->name, partition, &first,
-                                                &end, METADATA_TIMEOUT_MS);
-        if (!leaderless(code) || waited_ms >= METADATA_TIMEOUT_MS)
+                                                &end, left_ms > 1 ? (int)left_ms : 1);
+        if (!leaderless(code) || clock_monotonic_ms() + STEP_MS >= until_ms)
             break;
         nanosleep(&(struct timespec){.tv_nsec = STEP_MS * 1000000L}, NULL);
     }
@@ -263,4 +266,9 @@ struct err log_ends(struct log_topic *topic, int partition, int64_t *ret_first, 
     *ret_first = first;
     *ret_end = end;
     return OK;
+}
+
+struct err log_ends(struct log_topic *topic, int partition, int64_t *ret_first, int64_t *ret_end)
+{
+    return log_ends_within(topic, partition, METADATA_TIMEOUT_MS, ret_first, ret_end);
 }

@@ -19,6 +19,8 @@ enum {
     RECORD_MAX = 512,
     IDLE_MS = 500,
     REOPEN_MS = 1000,
+    PULSE_TIMEOUT_MS = 2000, /* of one question */
+    PULSE_RETRY_MS = 500,
     LIFE_S = TOKEN_SECONDS + 60,
 };
 
@@ -41,6 +43,7 @@ struct slot {
 struct follow {
     int64_t next;  /* offset */
     int64_t start; /* the end when following began */
+    int64_t told;  /* the end at the last pulse */
     bool open;
 };
 
@@ -53,6 +56,9 @@ struct revocations {
     pthread_t thread;
     bool running;
     atomic_bool stop, ready;
+    _Atomic int64_t known_ms; /* monotonic: all that was revoked until then is known */
+    int64_t pulse_ms;         /* when the ends told last were asked for; 0: not yet */
+    int64_t pulse_due_ms;
     struct follow follow[PARTITIONS_MAX];
     int64_t retry_at_ms;
     struct arena arena;
@@ -313,16 +319,47 @@ static size_t read_one(struct revocations *r, int partition)
     return n;
 }
 
+/* Asks for the ends of the topic: whoever has read to them knows all that was revoked before. A
+ * broker that is cut off says nothing to a reader, as one with no news. */
+static void feel_pulse(struct revocations *r)
+{
+    int64_t began_ms = clock_monotonic_ms(), first;
+    if (began_ms < r->pulse_due_ms)
+        return;
+    for (int i = 0; i < log_topic_partitions(r->topic); i++) {
+        struct follow *f = &r->follow[i];
+        if (!f->open || atomic_load(&r->stop) ||
+            log_ends_within(r->topic, i, PULSE_TIMEOUT_MS, &first, &f->told).code != ERR_OK) {
+            r->pulse_due_ms = clock_monotonic_ms() + PULSE_RETRY_MS;
+            return;
+        }
+    }
+    r->pulse_ms = began_ms;
+    r->pulse_due_ms = began_ms + REVOCATION_PULSE_MS;
+}
+
+/* Has everything been read that the last pulse told of? */
+static void note_known(struct revocations *r)
+{
+    for (int i = 0; i < log_topic_partitions(r->topic); i++)
+        if (!r->follow[i].open || r->follow[i].next < r->follow[i].told)
+            return;
+    if (r->pulse_ms > atomic_load(&r->known_ms))
+        atomic_store(&r->known_ms, r->pulse_ms);
+}
+
 static void read_all(struct revocations *r)
 {
     bool ready = true;
     if (clock_monotonic_ms() >= r->retry_at_ms)
         open_all(r);
+    feel_pulse(r);
     for (int i = 0; i < log_topic_partitions(r->topic); i++) {
         while (r->follow[i].open && read_one(r, i) > 0)
             ;
         ready &= r->follow[i].open && r->follow[i].next >= r->follow[i].start;
     }
+    note_known(r);
     atomic_store(&r->ready, ready);
 }
 
@@ -362,6 +399,7 @@ struct err revocations_start(struct log *log, void (*subject)(void *context, str
         return FAIL(ERR_NOMEM, "revocations");
     r->subject = subject;
     r->context = context;
+    atomic_store(&r->known_ms, clock_monotonic_ms());
     r->slots = calloc(SLOTS, sizeof *r->slots);
     r->arena = (struct arena){aligned_alloc(16, ARENA_BYTES), 0, ARENA_BYTES};
     pthread_mutex_init(&r->queue_lock, NULL);
@@ -398,7 +436,12 @@ void revocations_stop(struct revocations *r)
     free(r);
 }
 
+int64_t revocations_silence_ms(const struct revocations *r)
+{
+    return clock_monotonic_ms() - atomic_load(&r->known_ms);
+}
+
 bool revocations_ready(struct revocations *r)
 {
-    return atomic_load(&r->ready);
+    return atomic_load(&r->ready) && revocations_silence_ms(r) < REVOCATION_SILENCE_MS;
 }

@@ -10,9 +10,12 @@
 #define REVOCATIONS_TOPIC "platform.revocations"
 
 enum {
-    REVOCATIONS_MAX = 32768,      /* remembered at once; beyond: nobody's older token counts */
-    REVOCATION_QUEUE_MAX = 256,   /* waiting to be appended */
-    REVOCATION_PUBLISH_MS = 5000, /* until a publication is given up */
+    REVOCATIONS_MAX = 32768,       /* remembered at once; beyond: nobody's older token counts */
+    REVOCATION_QUEUE_MAX = 256,    /* waiting to be appended */
+    REVOCATION_PUBLISH_MS = 5000,  /* until a publication is given up */
+    REVOCATION_SILENCE_MS = 30000, /* the longest that tokens are believed without knowing what has
+                                      been revoked */
+    REVOCATION_PULSE_MS = 5000,    /* between two questions for the ends of the topic */
 };
 
 enum revocation_kind { REVOKE_SESSION = 1, REVOKE_USER, REVOKE_SUBJECT };
@@ -31,8 +34,11 @@ NODISCARD struct err revocations_start(struct log *log,
                                        void (*subject)(void *context, struct uuid subject),
                                        void *context, struct revocations **ret_revocations);
 void revocations_stop(struct revocations *revocations); /* NULL is fine */
-/* It has read all there was when it started, and reads on. */
+/* It has read all there was when it started, and knows of all that was revoked until
+ * REVOCATION_SILENCE_MS ago. */
 bool revocations_ready(struct revocations *revocations);
+/* Milliseconds since when it has not known what was revoked. */
+int64_t revocations_silence_ms(const struct revocations *revocations);
 bool revocations_hit(struct revocations *revocations, const struct token_claims *claims);
 /* Tells everybody; when it returns, the record is stored and counts in this process. Blocks. */
 NODISCARD struct err revocations_publish(struct revocations *revocations,

@@ -131,6 +131,7 @@ def metrics(foldlog, sku):
               "foldlog_http_request_duration_seconds_bucket{kind=\"command\",le=\"+Inf\"}",
               "foldlog_projection_lag_records{service=\"order\",projection=\"orders\"}",
               "foldlog_publisher_lag_records{service=\"order\"}", "foldlog_sagas{state=\"compensating\"}",
+              "foldlog_logins_total{outcome=\"accepted\"}", "foldlog_revocations_silence_seconds ",
               "foldlog_takeovers_total", "foldlog_void_records_total", "process_resident_memory_bytes"]
     missing = agrees(lambda: [w for w in wanted if w not in page()], 20)
     check("metrics tell what operators look for", not missing, missing)
