@@ -119,10 +119,14 @@ class Process:
 
     def limit(self, what, size):
         """No more of a resource (an option of prlimit) than `size` for it and its children, whoever they run as."""
-        for pid in [self.process.pid] + [p for p, born in children_of(self.process.pid) if start_time(p) == born]:
+        for pid, born in [(self.process.pid, start_time(self.process.pid)), *children_of(self.process.pid)]:
             who = run_as(pid)
-            if who is not None:  # else it has just ended
-                subprocess.run(["prlimit", f"--pid={pid}", f"--{what}={size}:"], check=False, **who)
+            if who is None:
+                continue  # it has just ended
+            done = subprocess.run(["prlimit", f"--pid={pid}", f"--{what}={size}:"], capture_output=True, text=True,
+                                  check=False, **who)
+            if done.returncode != 0 and start_time(pid) == born is not None:
+                raise OSError(done.stderr)
 
     def address_space(self):
         with open(f"/proc/{self.process.pid}/statm") as f:
