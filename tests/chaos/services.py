@@ -30,13 +30,14 @@ def start_time(pid):
     return None if fields[0] == "Z" else fields[19]
 
 
-def user_of(pid):
-    """None: it is gone."""
+def run_as(pid):
+    """As whom it runs, for subprocess.run; None: it is gone."""
     try:
         with open(f"/proc/{pid}/status") as f:
-            return next(int(line.split()[1]) for line in f if line.startswith("Uid:"))
+            ids = {line[:3]: int(line.split()[1]) for line in f if line.startswith(("Uid:", "Gid:"))}
     except OSError:
         return None
+    return {} if ids["Uid"] == os.getuid() else {"user": ids["Uid"], "group": ids["Gid"]}
 
 
 def children_of(pid):
@@ -118,11 +119,14 @@ class Process:
 
     def limit(self, what, size):
         """No more of a resource (an option of prlimit) than `size` for it and its children, whoever they run as."""
-        for pid in [self.process.pid] + [p for p, born in children_of(self.process.pid) if start_time(p) == born]:
-            user = user_of(pid)
-            if user is not None:  # else it has just ended
-                subprocess.run(["prlimit", f"--pid={pid}", f"--{what}={size}:"], check=False,
-                               user=None if user == os.getuid() else user)
+        for pid, born in [(self.process.pid, start_time(self.process.pid)), *children_of(self.process.pid)]:
+            who = run_as(pid)
+            if who is None:
+                continue  # it has just ended
+            done = subprocess.run(["prlimit", f"--pid={pid}", f"--{what}={size}:"], capture_output=True, text=True,
+                                  check=False, **who)
+            if done.returncode != 0 and start_time(pid) == born is not None:
+                raise OSError(done.stderr)
 
     def address_space(self):
         with open(f"/proc/{self.process.pid}/statm") as f:

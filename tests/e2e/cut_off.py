@@ -5,8 +5,8 @@ import re
 import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
-import kafka_proxy
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import network  # noqa: E402
 from system import System, check, equal, finish, services, wait_until
 
 LIMIT_S = 30  # REVOCATION_SILENCE_MS
@@ -30,7 +30,7 @@ def cut_off(foldlog, proxy):
     equal("as long as it hears, a token is believed", me(foldlog).status, 200)
     check("and it hears every few seconds", silence(foldlog) < PULSE_S + 3, silence(foldlog))
     began = time.monotonic()
-    proxy.open.clear()
+    proxy.cut()
     time.sleep(LIMIT_S / 2)
     equal("a short silence changes nothing", me(foldlog).status, 200)
     refused = wait_until("no token is believed", lambda: (a := me(foldlog)).status != 200 and a, LIMIT_S)
@@ -45,13 +45,13 @@ def cut_off(foldlog, proxy):
 
 
 def back_again(foldlog, proxy):
-    proxy.open.set()
+    proxy.heal()
     wait_until("a token is believed again", lambda: me(foldlog).status == 200, 30)
     wait_until("ready again", lambda: readiness(foldlog) == 200, 60)
     wait_until("it hears every few seconds", lambda: silence(foldlog) < PULSE_S, 10)
 
 
-proxy = kafka_proxy.Proxy(int(services()["KAFKA"].rsplit(":", 1)[1]))
+proxy = network.KafkaLink(int(services()["KAFKA"].rsplit(":", 1)[1]))
 with System(sys.argv[1], kafka=f"127.0.0.1:{proxy.port}") as foldlog:
     cut_off(foldlog, proxy)
     back_again(foldlog, proxy)

@@ -17,14 +17,14 @@ static struct uuid id_named(const char *name)
 
 static struct uuid id_of(int command)
 {
-    char name[16];
+    char name[32];
     snprintf(name, sizeof name, "c%d", command);
     return id_named(name);
 }
 
 static struct uuid id_of_sent(int command, int index)
 {
-    char name[24];
+    char name[32];
     snprintf(name, sizeof name, "c%d.%d", command, index);
     return id_named(name);
 }
@@ -39,7 +39,7 @@ static int number_of(struct uuid id)
 
 const char *cast_name(struct uuid id)
 {
-    static char name[24];
+    static char name[32];
     int n = number_of(id);
     snprintf(name, sizeof name, n < 0 ? "c?" : "c%d", n);
     for (int k = 0; n < 0 && k < CAST_COMMANDS_MAX; k++)

@@ -423,6 +423,12 @@ class KafkaLink:
     def silence(self):
         self.network.call("kafka", "silence")
 
+    def cut(self):
+        self.network.call("kafka", "cut")
+
+    def heal(self):
+        self.network.call("kafka", "heal", broken=False)
+
     def held(self):
         return len(self.link.held)
 
