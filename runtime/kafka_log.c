@@ -177,8 +177,11 @@ static struct err ask_partitions(struct log *log, const char *name, int *ret_par
     if (code)
         return kafka_fail("topic metadata", code);
     struct err e = OK;
-    if (metadata->topic_cnt != 1 || metadata->topics[0].err ||
-        metadata->topics[0].partition_cnt == 0)
+    code = metadata->topic_cnt == 1 ? metadata->topics[0].err
+                                    : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    if (code)
+        e = kafka_fail("topic metadata", code);
+    else if (metadata->topics[0].partition_cnt == 0)
         e = FAIL(ERR_NOT_FOUND, "topic does not exist");
     else if (metadata->topics[0].partition_cnt > PARTITIONS_MAX)
         e = FAIL(ERR_CONFIG, "topic has too many partitions");
@@ -239,30 +242,61 @@ int log_topic_partitions(const struct log_topic *topic)
     return topic->partitions;
 }
 
-/* A partition without leader is one that is being made or moved: it will have one. */
-static bool leaderless(rd_kafka_resp_err_t code)
+/* A topic that we know and a broker does not, or a partition without leader, is one that is being
+ * made or moved: it will be there. */
+static bool is_moving(rd_kafka_resp_err_t code)
 {
     return code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
            code == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
-           code == RD_KAFKA_RESP_ERR__TRANSPORT;
+           code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+           code == RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE ||
+           code == RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT;
+}
+
+/* Not rd_kafka_query_watermark_offsets: it sends two requests, and when one is answered with an
+ * error it may tell the other's answer for both ends; nor does it keep to its timeout (librdkafka
+ * 2.0.2). */
+static rd_kafka_resp_err_t ask_end(struct log_topic *topic, int partition, int64_t which,
+                                   int timeout_ms, int64_t *ret_offset)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, topic->name, partition)->offset = which;
+    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(topic->log->client, list, timeout_ms);
+    if (!code)
+        code = list->elems[0].err;
+    if (!code && list->elems[0].offset < 0)
+        code = RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE;
+    if (!code)
+        *ret_offset = list->elems[0].offset;
+    rd_kafka_topic_partition_list_destroy(list);
+    return code;
+}
+
+/* Asks until the partition has come to rest, or until `until_ms`. */
+static struct err find_end(struct log_topic *topic, int partition, int64_t which, int64_t until_ms,
+                           int64_t *ret_offset)
+{
+    enum { STEP_MS = 50 };
+    for (;;) {
+        int64_t left_ms = until_ms - clock_monotonic_ms();
+        rd_kafka_resp_err_t code =
+            ask_end(topic, partition, which, left_ms > 0 ? (int)left_ms : 0, ret_offset);
+        if (!code)
+            return OK;
+        if (!is_moving(code))
+            return kafka_fail("ends of a partition", code);
+        if (until_ms - clock_monotonic_ms() <= STEP_MS)
+            return FAIL_CAUSE(ERR_UNAVAILABLE, "ends of a partition", code);
+        nanosleep(&(struct timespec){.tv_nsec = STEP_MS * 1000000L}, NULL);
+    }
 }
 
 struct err log_ends_within(struct log_topic *topic, int partition, int timeout_ms,
                            int64_t *ret_first, int64_t *ret_end)
 {
-    enum { STEP_MS = 50 };
-    int64_t first, end;
-    rd_kafka_resp_err_t code;
-    for (int64_t until_ms = clock_monotonic_ms() + timeout_ms;;) {
-        int64_t left_ms = until_ms - clock_monotonic_ms();
-        code = rd_kafka_query_watermark_offsets(topic->log->client, topic->name, partition, &first,
-                                                &end, left_ms > 1 ? (int)left_ms : 1);
-        if (!leaderless(code) || clock_monotonic_ms() + STEP_MS >= until_ms)
-            break;
-        nanosleep(&(struct timespec){.tv_nsec = STEP_MS * 1000000L}, NULL);
-    }
-    if (code)
-        return kafka_fail("ends of a partition", code);
+    int64_t first, end, until_ms = clock_monotonic_ms() + timeout_ms;
+    TRY(find_end(topic, partition, RD_KAFKA_OFFSET_BEGINNING, until_ms, &first));
+    TRY(find_end(topic, partition, RD_KAFKA_OFFSET_END, until_ms, &end));
     *ret_first = first;
     *ret_end = end;
     return OK;

@@ -2,10 +2,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "runtime/clock.h"
 #include "runtime/kafka_internal.h"
 #include "runtime/report.h"
 
-enum { QUEUE_RECORDS = 100000, CLOSE_MS = 100 };
+enum { QUEUE_RECORDS = 100000, CLOSE_MS = 100, LOOK_AGAIN_MS = 1000 };
 
 struct log_producer {
     struct log *log;
@@ -15,6 +16,7 @@ struct log_producer {
     struct log_reader *waker;
     rd_kafka_queue_t *queue;
     rd_kafka_topic_t *handles[TOPICS_MAX]; /* by index of the topic in its log */
+    int64_t looked_ms;                     /* when a refused topic was last looked at */
     int polled;
 };
 
@@ -162,6 +164,18 @@ static rd_kafka_topic_t *handle_of(struct log_producer *producer, struct log_top
     return producer->handles[i];
 }
 
+/* librdkafka takes a topic that was once refused for refused until its metadata are refreshed, a
+ * minute later. Whoever appends again makes it look now. */
+static void look_again(struct log_producer *producer, rd_kafka_topic_t *handle)
+{
+    const struct rd_kafka_metadata *metadata;
+    if (clock_monotonic_ms() - producer->looked_ms < LOOK_AGAIN_MS)
+        return;
+    if (rd_kafka_metadata(producer->client, 0, handle, &metadata, LOOK_AGAIN_MS) == 0)
+        rd_kafka_metadata_destroy(metadata);
+    producer->looked_ms = clock_monotonic_ms();
+}
+
 struct err producer_append(struct log_producer *producer, struct log_topic *topic, int partition,
                            struct text key, struct text value, uint64_t tag)
 {
@@ -176,7 +190,10 @@ struct err producer_append(struct log_producer *producer, struct log_topic *topi
     if (rd_kafka_produce(handle, partition, RD_KAFKA_MSG_F_COPY, payload.as, value.len, key.at,
                          key.len, (void *)(uintptr_t)tag) == 0)
         return OK;
-    return kafka_fail("append", rd_kafka_last_error());
+    rd_kafka_resp_err_t code = rd_kafka_last_error();
+    if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+        look_again(producer, handle);
+    return kafka_fail("append", code);
 }
 
 int producer_poll(struct log_producer *producer, int timeout_ms)

@@ -44,7 +44,9 @@ struct tail {
     struct follower followers[FOLLOWERS_MAX];
     int followers_count;
     rd_kafka_topic_t *handle;
+    bool is_stopped; /* it stands in its fetcher's list */
     struct tail *next_stopped;
+    int64_t restarted_ms; /* when it was last started again */
 };
 
 struct fetcher {
@@ -170,30 +172,38 @@ static void move_tail(struct tail *t, int64_t next)
     poke_followers(t);
 }
 
-/* Its place is gone: deleted by retention, or the partition was cut back and ends before it. After
- * such an error librdkafka fetches no more, and a seek would be refused without a word: it must be
- * stopped and started. */
+/* Starts the tail again in its place, or at the nearest record where retention deleted that or the
+ * log was cut back. A broker may say "out of range" of a place that is there: what lies between it
+ * and the end must not be passed over. Stopped and started: librdkafka ignores a seek after it has
+ * given up. */
 static bool restart(const struct fetcher *fetcher, struct tail *t)
 {
     int64_t first, end;
     if (log_ends(t->topic, t->partition, &first, &end).code != ERR_OK)
         return false;
-    int64_t next = t->next < first ? first : end;
+    int64_t place = t->next < first ? first : t->next > end ? end : t->next;
     rd_kafka_consume_stop(t->handle, t->partition);
-    if (rd_kafka_consume_start_queue(t->handle, t->partition, next, fetcher->queue) != 0)
+    if (rd_kafka_consume_start_queue(t->handle, t->partition, place, fetcher->queue) != 0)
         return false;
-    if (next != t->next)
-        move_tail(t, next);
+    if (place != t->next)
+        move_tail(t, place);
     return true;
 }
 
+/* At most once per second: who is out of range again at once would ask without a pause. */
 static void restart_or_note(struct fetcher *fetcher, struct tail *t)
 {
-    if (restart(fetcher, t))
+    int64_t now = clock_monotonic_ms();
+    if (t->is_stopped)
         return;
+    if (now - t->restarted_ms >= RESTART_MS && restart(fetcher, t)) {
+        t->restarted_ms = now;
+        return;
+    }
+    t->is_stopped = true;
     t->next_stopped = fetcher->stopped;
     fetcher->stopped = t;
-    fetcher->restart_at_ms = clock_monotonic_ms() + RESTART_MS;
+    fetcher->restart_at_ms = now + RESTART_MS;
 }
 
 static void restart_stopped(struct fetcher *fetcher)
@@ -205,6 +215,7 @@ static void restart_stopped(struct fetcher *fetcher)
     while (list) {
         struct tail *t = list;
         list = t->next_stopped;
+        t->is_stopped = false;
         restart_or_note(fetcher, t);
     }
 }

@@ -1,5 +1,5 @@
 /* Rounds that keep a pace under load: each then carries more, and costs the broker fewer requests
- * (decision 017). Alone, nobody waits. */
+ * (decision 018). Alone, nobody waits. */
 #ifndef RUNTIME_PACE_H
 #define RUNTIME_PACE_H
 

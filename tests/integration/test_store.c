@@ -362,6 +362,39 @@ START_TEST(a_standby_takes_over_when_the_lease_runs_out)
 }
 END_TEST
 
+/* What it holds for a broken log were rows that somebody else has moved on from. */
+START_TEST(the_halt_of_who_lost_the_lease_counts_for_nothing)
+{
+    static const struct uuid first = {{1}}, second = {{2}};
+    const char *model = orders_projection.name;
+    struct running worker;
+    struct store *store;
+    bool held;
+    trade_orders(trade, 5);
+    start_worker(&worker, TRADE_ORDER, 0);
+    wait_for_all(TRADE_ORDER);
+    stop_worker(&worker);
+    ck_assert_int_eq(store_open(conninfos[TRADE_ORDER], "test", &store).code, ERR_OK);
+    ck_assert_int_eq(store_lease_take(store, "order", first, "a", 6000, &held).code, ERR_OK);
+    ck_assert(held);
+    int64_t catalogue = sql_to(conninfos[TRADE_ORDER],
+                               "SELECT catalogue FROM projection_lease WHERE service = 'order'");
+    int64_t generation = info_of(TRADE_ORDER, &orders_projection).generation.number;
+    expire_lease(TRADE_ORDER);
+    ck_assert_int_eq(store_lease_take(store, "order", second, "b", 6000, &held).code, ERR_OK);
+    ck_assert(held);
+    ck_assert_int_eq(store_halt(store, "order", first, catalogue, model, generation, "?").code,
+                     ERR_DEPOSED);
+    ck_assert_int_eq(store_halt(store, "order", second, catalogue - 1, model, generation, "?").code,
+                     ERR_DEPOSED);
+    ck_assert(!is_halted(TRADE_ORDER, &orders_projection));
+    ck_assert_int_eq(store_halt(store, "order", second, catalogue, model, generation, "?").code,
+                     ERR_OK);
+    ck_assert(is_halted(TRADE_ORDER, &orders_projection));
+    store_close(store);
+}
+END_TEST
+
 /* ---- rebuilding ---- */
 
 static struct rebuild_report rebuild_it(enum trade_service s, const struct projection *projection,
@@ -826,6 +859,7 @@ static Suite *store_suite(void)
     tcase_add_test(t, connections_cut_at_any_moment_lose_nothing);
     tcase_add_test(t, who_lost_the_lease_writes_nothing);
     tcase_add_test(t, a_standby_takes_over_when_the_lease_runs_out);
+    tcase_add_test(t, the_halt_of_who_lost_the_lease_counts_for_nothing);
     tcase_add_loop_test(t, rebuilt_tables_equal_live_ones_in_little_memory, 0, 2);
     tcase_add_test(t, readers_and_the_worker_go_on_while_it_is_swapped);
     tcase_add_test(t, a_dropped_one_comes_back_the_same);

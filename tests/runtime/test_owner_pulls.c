@@ -1,0 +1,274 @@
+/* An owner of two partitions over logs in memory. One of them cannot go back to where it stood in a
+ * log that both read: the other must go on. */
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "commands/aggregates.h"
+#include "core/partition.h"
+#include "runtime/clock.h"
+#include "runtime/cursor.h"
+#include "runtime/owner_worker.h"
+#include "saga/sagas.h"
+#include "schemas/fulfilment.h"
+#include "schemas/product.h"
+#include "tests/runtime/run_suite.h"
+#include "tests/support/memory_log.h"
+
+enum { PARTITIONS = 2, PATIENCE_MS = 10000, ARENA_BYTES = 1 << 20, FACTS_MAX = 64, REPORTS = 256 };
+
+static const struct service list[] = {
+    {"fulfilment", &fulfilment_commands, &fulfilment_events, .saga = &fulfilment_saga},
+    {"product", &product_commands, &product_events, .aggregate = &product_aggregate}};
+static const struct service_list services = {list, COUNT(list)};
+static const struct service *const served[] = {&list[1], NULL};
+
+static struct log *kafka;
+static struct log_topic *commands, *decisions, *saga_log;
+static atomic_bool rewind_fails;
+static atomic_int rewinds_failed;
+static atomic_bool stop;
+static struct owner_worker_status status;
+
+/* ---- the rest of event_log.h ---------------------------------------------------------------- */
+
+struct err __real_log_read(struct log_reader *reader, struct log_topic *topic, int partition,
+                           int64_t from, struct arena *arena, struct log_record *records,
+                           size_t max, size_t *ret_count);
+struct err __wrap_log_read(struct log_reader *reader, struct log_topic *topic, int partition,
+                           int64_t from, struct arena *arena, struct log_record *records,
+                           size_t max, size_t *ret_count);
+
+/* A single record is asked for by whoever goes back to a place. */
+struct err __wrap_log_read(struct log_reader *reader, struct log_topic *topic, int partition,
+                           int64_t from, struct arena *arena, struct log_record *records,
+                           size_t max, size_t *ret_count)
+{
+    if (topic == saga_log && max == 1 && atomic_load(&rewind_fails)) {
+        atomic_fetch_add(&rewinds_failed, 1);
+        return FAIL(ERR_UNAVAILABLE, "as told");
+    }
+    return __real_log_read(reader, topic, partition, from, arena, records, max, ret_count);
+}
+
+const char *log_instance(const struct log *log)
+{
+    (void)log;
+    return "test";
+}
+
+struct log_producer {
+    producer_report report;
+    void *context;
+    size_t count;
+    struct {
+        uint64_t tag;
+        int64_t offset;
+    } done[REPORTS];
+};
+
+struct err producer_open(struct log *log, producer_report reported, void *context,
+                         struct log_reader *waker, struct log_producer **ret_producer)
+{
+    (void)log, (void)waker;
+    *ret_producer = calloc(1, sizeof **ret_producer);
+    ck_assert_ptr_nonnull(*ret_producer);
+    (*ret_producer)->report = reported;
+    (*ret_producer)->context = context;
+    return OK;
+}
+
+void producer_close(struct log_producer *producer)
+{
+    free(producer);
+}
+
+struct err producer_append(struct log_producer *producer, struct log_topic *topic, int partition,
+                           struct text key, struct text value, uint64_t tag)
+{
+    ck_assert_uint_lt(producer->count, REPORTS);
+    producer->done[producer->count].tag = tag;
+    producer->done[producer->count++].offset = memory_log_append(topic, partition, key, value);
+    return OK;
+}
+
+int producer_poll(struct log_producer *producer, int timeout_ms)
+{
+    size_t n = producer->count;
+    (void)timeout_ms;
+    producer->count = 0;
+    for (size_t i = 0; i < n; i++)
+        producer->report(producer->context, producer->done[i].tag, producer->done[i].offset, OK);
+    return (int)n;
+}
+
+struct err producer_flush(struct log_producer *producer, int timeout_ms)
+{
+    producer_poll(producer, timeout_ms);
+    return OK;
+}
+
+struct log_group {
+    struct log_partition owned[PARTITIONS];
+    bool told;
+};
+
+struct err group_open(struct log *log, const char *name, struct log_topic *const *topics,
+                      size_t count, struct log_reader *waker, struct log_group **ret_group)
+{
+    (void)log, (void)name, (void)waker;
+    ck_assert_uint_eq(count, 1);
+    *ret_group = calloc(1, sizeof **ret_group);
+    ck_assert_ptr_nonnull(*ret_group);
+    for (int p = 0; p < PARTITIONS; p++)
+        (*ret_group)->owned[p] = (struct log_partition){topics[0], p};
+    return OK;
+}
+
+void group_close(struct log_group *group)
+{
+    free(group);
+}
+
+enum group_event group_poll(struct log_group *group, const struct log_partition **ret_owned,
+                            size_t *ret_count)
+{
+    if (group->told)
+        return GROUP_NOTHING;
+    group->told = true;
+    *ret_owned = group->owned;
+    *ret_count = PARTITIONS;
+    return GROUP_ASSIGNED;
+}
+
+/* ---- what the story needs ------------------------------------------------------------------- */
+
+static void *run(void *context)
+{
+    (void)context;
+    struct err e = owner_worker_run(&(struct owner_worker_options){.group = "owners",
+                                                                   .log = kafka,
+                                                                   .all = &services,
+                                                                   .services = served,
+                                                                   .stop = &stop,
+                                                                   .status = &status});
+    ck_assert_int_eq(e.code, ERR_OK);
+    return NULL;
+}
+
+static int64_t announce(struct log_topic *topic, int partition)
+{
+    _Alignas(16) char memory[512];
+    struct arena arena = {memory, 0, sizeof memory};
+    struct takeover t = {
+        .mark = {RECORD_TAKEOVER, -1, 0, 0}, .nonce = random_uuid(), .instance = TEXT("test")};
+    return memory_log_append(topic, partition, TEXT(""), takeover_encode(&t, &arena));
+}
+
+/* The saga decides that a product of this partition is to be added. */
+static void saga_sends(int64_t epoch, int partition)
+{
+    static uint64_t number;
+    static int n;
+    char sku[16];
+    _Alignas(16) char memory[4096];
+    struct arena arena = {memory, 0, sizeof memory};
+    do
+        snprintf(sku, sizeof sku, "SKU-%d", n++);
+    while (partition_of(text_of(sku), PARTITIONS) != partition);
+    struct uuid order = random_uuid();
+    struct command command = {.id = random_uuid(),
+                              .attempt = random_uuid(),
+                              .saga = order,
+                              .actor = {.roles = ROLE_SYSTEM},
+                              .expected_version = VERSION_ANY,
+                              .service = TEXT("product"),
+                              .target = text_of(sku),
+                              .type = TEXT("product.add.v1"),
+                              .data = TEXT("{}")};
+    struct decision d = {.mark = {RECORD_DECISION, epoch, ++number, 0},
+                         .outcome = OUTCOME_ACCEPTED,
+                         .first_offset = -1,
+                         .command_id = random_uuid(),
+                         .saga = order,
+                         .target = TEXT("order"),
+                         .type = TEXT("order.place.v1"),
+                         .commands = &command,
+                         .commands_count = 1};
+    memory_log_append(saga_log, 0, d.target, decision_encode(&d, &arena));
+}
+
+/* How many commands of the saga this partition has decided. */
+static size_t decided(int partition)
+{
+    static _Alignas(16) char memory[ARENA_BYTES];
+    static struct fact facts[FACTS_MAX];
+    struct log_reader *reader;
+    struct cursor cursor;
+    size_t n, count = 0;
+    ck_assert_int_eq(log_reader_open(kafka, &reader).code, ERR_OK);
+    ck_assert_int_eq(cursor_resume(&cursor, reader, decisions, partition, 0).code, ERR_OK);
+    do {
+        struct arena arena = {memory, 0, sizeof memory};
+        int64_t at = cursor.next;
+        ck_assert_int_eq(cursor_read(&cursor, reader, &arena, facts, FACTS_MAX, &n).code, ERR_OK);
+        for (size_t i = 0; i < n; i++)
+            count += text_is(facts[i].decision.input.topic, "fulfilment.log");
+        if (cursor.next == at)
+            break;
+    } while (true);
+    log_reader_close(reader);
+    return count;
+}
+
+static void nap(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+}
+
+static void await_decided(int partition, size_t wanted)
+{
+    for (int64_t until = clock_monotonic_ms() + PATIENCE_MS;
+         decided(partition) < wanted && clock_monotonic_ms() < until;)
+        nap();
+    ck_assert_uint_eq(decided(partition), wanted);
+}
+
+START_TEST(one_that_cannot_go_back_stands_in_nobodys_way)
+{
+    pthread_t thread;
+    kafka = memory_log_create();
+    commands = memory_log_topic(kafka, "product.commands", PARTITIONS);
+    decisions = memory_log_topic(kafka, "product.log", PARTITIONS);
+    memory_log_topic(kafka, "product.deadletters", PARTITIONS);
+    saga_log = memory_log_topic(kafka, "fulfilment.log", 1);
+    int64_t epoch = announce(saga_log, 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, run, NULL), 0);
+    saga_sends(epoch, 0);
+    saga_sends(epoch, 1);
+    await_decided(0, 1);
+    await_decided(1, 1);
+
+    atomic_store(&rewind_fails, true);
+    announce(decisions, 0); /* somebody else's: the owner must take over again, and go back */
+    for (int64_t until = clock_monotonic_ms() + PATIENCE_MS;
+         atomic_load(&rewinds_failed) == 0 && clock_monotonic_ms() < until;)
+        nap();
+    ck_assert_int_gt(atomic_load(&rewinds_failed), 0);
+    saga_sends(epoch, 1);
+    await_decided(1, 2);
+    saga_sends(epoch, 0);
+
+    atomic_store(&rewind_fails, false);
+    await_decided(0, 2);
+    await_decided(1, 2);
+    atomic_store(&stop, true);
+    pthread_join(thread, NULL);
+    memory_log_destroy(kafka);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {one_that_cannot_go_back_stands_in_nobodys_way};
+    return run_suite("owner_pulls", tests, COUNT(tests));
+}
