@@ -26,6 +26,8 @@ static int act(const char *brokers, char *const argv[])
     struct cast cast;
     struct log *log;
     signal(SIGTERM, on_signal);
+    puts("listens"); /* to signals */
+    fflush(stdout);
     cast_init(&cast, argv[2], atoi(argv[3]));
     struct err e = log_open(&(struct log_options){.brokers = brokers, .instance = argv[0]}, &log);
     if (e.code == ERR_OK) {

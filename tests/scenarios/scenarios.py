@@ -39,7 +39,11 @@ class Stage:
 
     def start(self, who, *more):
         address = f"127.0.0.1:{self.wire(who).port}"
-        self.actors[who] = subprocess.Popen([PROGRAM, "act", address, who, *more], stderr=open(self.log_of(who), "a"))
+        process = subprocess.Popen([PROGRAM, "act", address, who, *more], stdout=subprocess.PIPE, text=True,
+                                   stderr=open(self.log_of(who), "a"))
+        if process.stdout.readline() != "listens\n":
+            raise SystemExit(f"{who} does not start, see {self.log_of(who)}")
+        self.actors[who] = process
 
     def stop(self, who):
         process = self.actors.pop(who)
