@@ -219,7 +219,8 @@ class Check:
         if op.told(h.DENIED):
             self.findings.lost.append(f"{op}: accepted, then unknown: {op.told(h.DENIED)[0]['why']}")
         if op.reuses:
-            if told or op.told(h.ACCEPTED) or {f["problem"] for f in op.told(h.REFUSED)} - {"idempotency-key-reused"}:
+            # 202 says only that it lies in the topic: the decision may still refuse it
+            if told or {f["problem"] for f in op.told(h.REFUSED)} - {"idempotency-key-reused"}:
                 self.wrong(f"{op}: another body under a used key was taken: {op.facts}")
             return
         if not op.resolved():
