@@ -27,7 +27,11 @@ tests_run() {
     build asan
     build release
     [ ! -f tests/fuzz/CMakeLists.txt ] || build fuzz
-    if tests_selected "${only[@]}" -LE "^($without)\$" | jq -e 'any(.tests[].properties[]?;
+    local races=no # by name, or as part of everything
+    [[ " ${suites[*]} " != *" races "* ]] || races=yes
+    [ $tier != full ] || [ ${#suites[@]} -gt 0 ] || races=yes
+    [ $races = no ] || build tsan
+    if [ $races = yes ] || tests_selected "${only[@]}" -LE "^($without)\$" | jq -e 'any(.tests[].properties[]?;
             .name == "RESOURCE_LOCK" and (.value | index("services")))' >/dev/null; then
         tests_services
     fi
@@ -36,6 +40,9 @@ tests_run() {
     tests_preset release "${only[@]}" -L "^($SHIPPED)\$" -LE "^($without)\$" || failed=1
     if [ -f build/fuzz/build.ninja ]; then
         tests_preset fuzz "${only[@]}" -L '^fuzz$' -LE "^($without)\$" || failed=1
+    fi
+    if [ $races = yes ]; then
+        tests_preset tsan "${only[@]}" -L '^races$' || failed=1
     fi
     python3 tools/dev/junit_sum.py "$RUN"/*.junit.xml >"$RUN/summary" || failed=1
     services_down
