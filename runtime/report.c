@@ -6,13 +6,11 @@
 #include <string.h>
 #include <time.h>
 
-enum { LINE_BYTES = 2048, WORDS = 8, WORD_LEN = 200 };
+enum { LINE_BYTES = 2048 };
 enum { TRACEPARENT_LEN = 55, TRACE_ID_AT = 3, TRACE_ID_LEN = 32 };
 
 static const char *const names[REPORT_LEVELS] = {"debug", "info", "warn", "error"};
 static _Thread_local char trace_id[TRACE_ID_LEN + 1];
-
-enum report_level report_least = REPORT_INFO;
 
 bool report_level_read(const char *name, enum report_level *ret_level)
 {
@@ -29,37 +27,6 @@ void report_trace(struct text traceparent)
 {
     bool whole = traceparent.len >= TRACEPARENT_LEN;
     memcpy(trace_id, whole ? traceparent.at + TRACE_ID_AT : "", whole ? TRACE_ID_LEN : 1);
-}
-
-static char *word(void)
-{
-    static _Thread_local char words[WORDS][WORD_LEN];
-    static _Thread_local unsigned next;
-    return words[next++ % WORDS];
-}
-
-const char *report_number(int64_t value)
-{
-    char *w = word();
-    snprintf(w, WORD_LEN, "%lld", (long long)value);
-    return w;
-}
-
-const char *report_text(struct text value)
-{
-    char *w = word();
-    snprintf(w, WORD_LEN, "%.*s", (int)value.len, value.at ? value.at : "");
-    return w;
-}
-
-const char *report_err(struct err e)
-{
-    char *w = word();
-    if (e.cause)
-        snprintf(w, WORD_LEN, "%s: %s (%d)", err_text(e), e.what ? e.what : "", e.cause);
-    else
-        snprintf(w, WORD_LEN, "%s: %s", err_text(e), e.what ? e.what : "");
-    return w;
 }
 
 /* Appends text as the inside of a JSON string; cuts what does not fit. */

@@ -2,7 +2,6 @@
 #include "tests/scenarios/stage.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -206,36 +205,6 @@ bool stage_halt(char who, int i, struct stage_halt *ret_halt)
     return true;
 }
 
-enum { WORDS = 8, WORD_LEN = 200 };
-
-static char *word(void)
-{
-    static char words[WORDS][WORD_LEN];
-    static unsigned next;
-    return words[next++ % WORDS];
-}
-
-const char *report_number(int64_t value)
-{
-    char *w = word();
-    snprintf(w, WORD_LEN, "%" PRId64, value);
-    return w;
-}
-
-const char *report_err(struct err e)
-{
-    char *w = word();
-    snprintf(w, WORD_LEN, "%s: %s", err_text(e), e.what ? e.what : "");
-    return w;
-}
-
-const char *report_text(struct text value)
-{
-    char *w = word();
-    snprintf(w, WORD_LEN, "%.*s", (int)value.len, value.at ? value.at : "");
-    return w;
-}
-
 static void keep_halt(va_list args)
 {
     struct player *a = player_of(world.current->name[0]);
@@ -251,8 +220,6 @@ static void keep_halt(va_list args)
             snprintf(halt->why, sizeof halt->why, "%s", value);
     }
 }
-
-enum report_level report_least = REPORT_INFO;
 
 void report_trace(struct text traceparent)
 {

@@ -2,43 +2,12 @@
  * runtime/report.h. */
 #include "runtime/report.h"
 
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "tests/sim/check.h"
 #include "tests/sim/world.h"
-
-enum { WORDS = 8, WORD_LEN = 200 };
-
-static char *word(void)
-{
-    static char words[WORDS][WORD_LEN];
-    static unsigned next;
-    return words[next++ % WORDS];
-}
-
-const char *report_number(int64_t value)
-{
-    char *w = word();
-    snprintf(w, WORD_LEN, "%" PRId64, value);
-    return w;
-}
-
-const char *report_text(struct text value)
-{
-    char *w = word();
-    snprintf(w, WORD_LEN, "%.*s", (int)value.len, value.at ? value.at : "");
-    return w;
-}
-
-const char *report_err(struct err e)
-{
-    char *w = word();
-    snprintf(w, WORD_LEN, "%s: %s", err_text(e), e.what ? e.what : "");
-    return w;
-}
 
 static void note_deposition(void)
 {
@@ -88,8 +57,6 @@ static void note_owner(const char *fact, va_list args)
     else
         check_told_of_halt(topic, atoi(partition));
 }
-
-enum report_level report_least = REPORT_INFO;
 
 void report_trace(struct text traceparent)
 {
