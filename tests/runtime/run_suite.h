@@ -5,10 +5,13 @@
 #include <check.h>
 #include <stdio.h>
 
-static inline int run_suite(const char *name, const TTest *const *tests, size_t count)
+/* set_up and tear_down around each test; NULL: nothing. */
+static inline int run_suite_with(const char *name, const TTest *const *tests, size_t count,
+                                 SFun set_up, SFun tear_down)
 {
     Suite *suite = suite_create(name);
     TCase *tcase = tcase_create(name);
+    tcase_add_checked_fixture(tcase, set_up, tear_down);
     for (size_t i = 0; i < count; i++)
         tcase_add_test(tcase, tests[i]);
     tcase_set_timeout(tcase, 60);
@@ -18,6 +21,11 @@ static inline int run_suite(const char *name, const TTest *const *tests, size_t 
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);
     return failed ? 1 : 0;
+}
+
+static inline int run_suite(const char *name, const TTest *const *tests, size_t count)
+{
+    return run_suite_with(name, tests, count, NULL, NULL);
 }
 
 #endif

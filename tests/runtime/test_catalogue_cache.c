@@ -167,17 +167,9 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("catalogue_cache");
-    TCase *tcase = tcase_create("catalogue_cache");
-    tcase_add_checked_fixture(tcase, set_up, tear_down);
-    tcase_add_test(tcase, what_is_read_is_kept);
-    tcase_add_test(tcase, an_old_row_does_not_hide_what_the_log_told_before_it_was_pushed_out);
-    tcase_add_test(tcase, rows_are_kept_again_when_the_read_model_has_passed_what_was_pushed_out);
-    tcase_add_test(tcase, an_old_row_does_not_hide_an_event_that_could_not_be_read);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    const TTest *const tests[] = {
+        what_is_read_is_kept, an_old_row_does_not_hide_what_the_log_told_before_it_was_pushed_out,
+        rows_are_kept_again_when_the_read_model_has_passed_what_was_pushed_out,
+        an_old_row_does_not_hide_an_event_that_could_not_be_read};
+    return run_suite_with("catalogue_cache", tests, COUNT(tests), set_up, tear_down);
 }
