@@ -245,8 +245,7 @@ static const char *own_database(const char *service)
 
 const struct databases *settings_databases(void)
 {
-    static struct databases databases = {.own = own_database};
-    databases.server = values[SETTING_PG].text;
+    static const struct databases databases = {values[SETTING_PG].text, own_database};
     return &databases;
 }
 

@@ -137,7 +137,8 @@ struct uuid user_id_of(struct uuid command_id);
 
 /* ---- queries ---- */
 
-struct question {    /* to the database of the route's own service: no service reads another's */
+/* To the database of the route's own service: no service reads another's. */
+struct question {
     const char *sql; /* static */
     size_t count;
     struct query_value values[ROUTE_QUESTION_VALUES_MAX];

@@ -149,8 +149,7 @@ void producer_close(struct log_producer *producer)
     free(producer);
 }
 
-/* The first append to a topic would wait about a second for its metadata: ask for it here.
- */
+/* The first append to a topic would wait about a second for its metadata: asked for here. */
 static rd_kafka_topic_t *handle_of(struct log_producer *producer, struct log_topic *topic)
 {
     size_t i = (size_t)(topic - producer->log->topics);

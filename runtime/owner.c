@@ -10,6 +10,13 @@
 
 enum { FACTS_MAX = 128, ARENA_BYTES = 2 * UNIT_ARENA_BYTES, FULL_WAIT_MS = 5 };
 
+static struct arena new_arena(void)
+{
+    struct arena arena = {.base = aligned_alloc(16, ARENA_BYTES), .size = ARENA_BYTES};
+    assert(arena.base);
+    return arena;
+}
+
 static uint64_t tag_of(const struct owner *o)
 {
     return (uint64_t)o->slot << 32 | o->generation;
@@ -229,8 +236,7 @@ static struct err take_over(struct owner *o, owner_fold fold, void *context, str
 
 struct err owner_announce(struct owner *o, owner_fold fold, void *context)
 {
-    struct arena arena = {.base = aligned_alloc(16, ARENA_BYTES), .size = ARENA_BYTES};
-    assert(arena.base);
+    struct arena arena = new_arena();
     o->began_ms = clock_monotonic_ms();
     struct err e = fold_and_announce(o, fold, context, &arena);
     free(arena.base);
@@ -239,8 +245,7 @@ struct err owner_announce(struct owner *o, owner_fold fold, void *context)
 
 struct err owner_take_over(struct owner *o, owner_fold fold, void *context)
 {
-    struct arena arena = {.base = aligned_alloc(16, ARENA_BYTES), .size = ARENA_BYTES};
-    assert(arena.base);
+    struct arena arena = new_arena();
     struct err e = take_over(o, fold, context, &arena);
     free(arena.base);
     if (e.code != ERR_OK)
@@ -324,8 +329,7 @@ void owner_watch(struct owner *o, owner_fold settled, void *context, struct aren
 struct err owner_renew(struct owner *o)
 {
     assert(o->state == OWNER_ACTIVE && owner_unsettled(o) == 0);
-    struct arena arena = {.base = aligned_alloc(16, ARENA_BYTES), .size = ARENA_BYTES};
-    assert(arena.base);
+    struct arena arena = new_arena();
     struct err e = announce(o, &arena);
     if (e.code == ERR_OK)
         e = fold_to_own(o, nothing_settles, NULL, &arena);

@@ -42,6 +42,11 @@ struct worker {
     int64_t positions_ms;
 };
 
+static bool stopping(const struct worker *w)
+{
+    return atomic_load(w->options->stop);
+}
+
 /* ---- setting up ----------------------------------------------------------------------------- */
 
 static void on_report(void *context, uint64_t tag, int64_t offset, struct err err)
@@ -323,11 +328,6 @@ static bool takeover_due(const struct shard *s)
             (s->owner.state == OWNER_DEPOSED && clock_monotonic_ms() >= s->owner.retake_at_ms));
 }
 
-static bool stopping(const struct worker *w)
-{
-    return atomic_load(w->options->stop);
-}
-
 /* All logs are asked for before the first is folded, all announce themselves before the first waits
  * for its TAKEOVER. */
 static void take_overs(struct worker *w)
@@ -535,7 +535,7 @@ static void write_positions(struct worker *w)
 
 static void renew(struct worker *w, struct shard *s)
 {
-    while (active(s) && owner_unsettled(&s->owner) > 0 && !atomic_load(w->options->stop)) {
+    while (active(s) && owner_unsettled(&s->owner) > 0 && !stopping(w)) {
         producer_poll(w->producer, 0);
         shard_watch(s, unit(w));
         if (active(s) && owner_unsettled(&s->owner) > 0)
@@ -636,7 +636,7 @@ static void settle_all(struct worker *w)
 static void serve(struct worker *w)
 {
     w->positions_ms = clock_monotonic_ms();
-    while (!atomic_load(w->options->stop)) {
+    while (!stopping(w)) {
         int64_t began_us = clock_monotonic_us();
         size_t done = round_of(w);
         publish_status(w);

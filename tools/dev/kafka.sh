@@ -1,7 +1,7 @@
 # One Kafka broker in KRaft mode on loopback, its state under $RUN/kafka.
 CONTROLLER_PORT=$((KAFKA_PORT + 1))
 # The first compiler alone halves the broker's CPU time in its first minute; a benchmark unsets it.
-KAFKA_JIT=${KAFKA_JIT--XX:TieredStopAtLevel=1}
+KAFKA_JIT=-XX:TieredStopAtLevel=1
 
 kafka_java() {
     local heap=$1
