@@ -72,9 +72,15 @@ class Apart(System):
             wait_until(f"{name} ready", lambda n=name: self.part_ready(n), PATIENCE_S)
 
     def start(self):
-        for name in self.parts:
-            self.start_part(name)
-        self.await_parts()
+        try:
+            for name in self.parts:
+                self.start_part(name)
+            self.await_parts()
+        except BaseException:  # what was not entered is not left
+            for process in self.processes.values():
+                process.kill()
+                process.wait()
+            raise
         self.environment["FOLDLOG_ROLES"] = "gateway"
         super().start()
 
@@ -291,7 +297,8 @@ def a_saga_that_stands_still(foldlog, shop):
     still.down()
     try:
         during, second, wrong_during = shop_for(foldlog, shop, SAGA_S)
-        waiting = foldlog.done(foldlog.get(f"/v1/orders/{second[-1]}"))["status"]
+        last = second[-1]
+        waiting = wait_until(f"order {last} in the read model", lambda: foldlog.see(last), PATIENCE_S)["status"]
     finally:
         still.up()
     print(f"      saga stopped for {SAGA_S} s: p99 of commands {p99(before) * 1000:.1f} ms before ({len(before)}), "
