@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""./dev bench [orders|commands|codec]... [--json]: each figure beside its limit, taken in the same run.
+"""./dev bench [orders|commands|codec|restarts]... [--json]: each figure beside its limit, taken in the same run.
 
 Expects the services of ./dev (FOLDLOG_TEST_KAFKA, FOLDLOG_TEST_PG, FOLDLOG_TEST_SANDBOX) and the release build.
 """
@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build", "release")
@@ -23,6 +24,9 @@ POLL_SECONDS = 0.002
 QUIET_SECONDS = 0.1
 WARM_SECONDS = 2 * SECONDS
 SKUS = 100
+PARTITION_SKUS = 12  # enough that every partition has one
+RESTARTS, REPLACEMENTS = 40, 6
+SESSION_S = 6
 SECRETS = {"FOLDLOG_SECRET": "fingerprints of the benchmark, 32 characters", "FOLDLOG_MASTER_KEY": "5a" * 32,
            "FOLDLOG_EMAIL_SECRET": "addresses of the benchmark, 32 characters"}
 # Kafka Streams with exactly-once, measured on a machine of this kind, not in this run.
@@ -47,8 +51,9 @@ class System:
         for verb in (["topics", "apply"], ["migrate"]):
             subprocess.run([FOLDLOG, *verb], env=self.env, check=True, stdout=subprocess.DEVNULL)
         self.log = open(os.path.join(os.environ.get("FOLDLOG_RUN", "."), f"bench-{name}.log"), "w")
-        self.apart = apart and self.spawn(apart, dict(self.env, FOLDLOG_INSTANCE="bench-apart", FOLDLOG_PORT=str(free_port()),
-                                                      FOLDLOG_ADMIN_PORT=str(free_port())))
+        self.apart_env = dict(self.env, FOLDLOG_INSTANCE="bench-apart", FOLDLOG_PORT=str(free_port()),
+                              FOLDLOG_ADMIN_PORT=str(free_port()))
+        self.apart = apart and self.spawn(apart, self.apart_env)
         self.process = self.spawn(roles, self.env)
         self.await_ready()
         subprocess.run([FOLDLOG, "admin"], env=self.env, check=True, stdout=subprocess.DEVNULL)
@@ -97,9 +102,9 @@ class Client:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
         self.keys = 0
 
-    def call(self, method, path, body=None):
+    def call(self, method, path, body=None, **more):
         self.keys += 1
-        headers = {"Content-Type": "application/json", "Idempotency-Key": f"{os.getpid()}-{time.time_ns()}-{self.keys}"}
+        headers = {"Content-Type": "application/json", "Idempotency-Key": f"{os.getpid()}-{time.time_ns()}-{self.keys}"} | more
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         self.connection.request(method, path, json.dumps(body) if body is not None else None, headers)
@@ -221,11 +226,81 @@ def bench_orders():
     return measures
 
 
+def decided_everywhere(system, prefix):
+    """Until a command has been decided in every partition of a service."""
+    def one(i):
+        key, until = {"Idempotency-Key": f"r{time.time_ns()}-{i}"}, time.time() + 60
+        while time.time() < until:
+            try:
+                client = Client(system.port, system.token)
+                while time.time() < until:
+                    status, _ = client.call("POST", f"/v1/inventory/{prefix}{i}/receipts", {"quantity": 1}, Prefer="wait=10", **key)
+                    if status in (200, 201):
+                        return
+            except (OSError, http.client.HTTPException):
+                time.sleep(POLL_SECONDS)
+        sys.exit(f"bench: {prefix}{i} was not decided in a minute")
+
+    with ThreadPoolExecutor(PARTITION_SKUS) as pool:
+        list(pool.map(one, range(PARTITION_SKUS)))
+
+
+def kill_and(system, prefix, again):
+    """Seconds from the kill of the owners to a decision in every partition."""
+    decided_everywhere(system, prefix)
+    began = time.perf_counter()
+    again()
+    decided_everywhere(system, prefix)
+    return time.perf_counter() - began
+
+
+def restart_apart(system, roles):
+    system.apart.kill()
+    system.apart.wait()
+    system.apart = system.spawn(roles, system.apart_env)
+
+
+def restart_all(system, roles):
+    system.process.kill()
+    system.process.wait()
+    system.process = system.spawn(roles, system.env)
+
+
+def bench_restarts():
+    """kill -9: started again under its name at once; then never, so that another must notice."""
+    measures = []
+    prefix = f"r{time.time_ns() % 10**10}-"
+    system = System("gateway,api,projections,saga,effects,publisher", "restarts", apart="commands")
+    stock_the_shop(system, prefix)
+    took = [kill_and(system, prefix, lambda: restart_apart(system, "commands")) for _ in range(RESTARTS)]
+    add_measure(measures, "owners killed and started again, p50", statistics.median(took), "s")
+    add_measure(measures, "owners killed and started again, max", max(took), "s")
+    took = []
+    for _ in range(REPLACEMENTS):
+        other = system.spawn("commands", dict(system.apart_env, FOLDLOG_INSTANCE="bench-other", FOLDLOG_ADMIN_PORT=str(free_port())))
+        system.await_ready()
+        time.sleep(2 * SESSION_S)
+        took.append(kill_and(system, prefix, system.apart.kill))
+        system.apart.wait()
+        other.send_signal(signal.SIGTERM)
+        other.wait(15)
+        restart_apart(system, "commands")
+    add_measure(measures, "owners killed, another takes over, max", max(took), "s", SESSION_S)
+    system.stop()
+    every = "gateway,api,commands,projections,saga,effects,publisher"
+    system = System(every, "restarts-whole")
+    took = [kill_and(system, prefix, lambda: restart_all(system, every)) for _ in range(RESTARTS)]
+    add_measure(measures, "a process with all roles killed and started again, p50", statistics.median(took), "s")
+    add_measure(measures, "a process with all roles killed and started again, max", max(took), "s")
+    system.stop()
+    return measures
+
+
 def bench_codec():
     return run_json(f"{BUILD}/bench/bench_codec")["measures"]
 
 
-BENCHES = {"orders": bench_orders, "commands": bench_commands, "codec": bench_codec}
+BENCHES = {"orders": bench_orders, "commands": bench_commands, "codec": bench_codec, "restarts": bench_restarts}
 
 
 def main():

@@ -67,6 +67,7 @@ tests_preset() {
         --output-junit "$RUN/$preset.junit.xml" "$@" >&2 9>&-
 }
 
+# Below the ports that the system gives to outgoing connections (32768 and up), which come and go.
 free_port() { # FIRST: the first free port from there on, the one after it free too
     local port=$1
     while port_taken "$port" || port_taken $((port + 1)); do port=$((port + 2)); done
@@ -75,7 +76,7 @@ free_port() { # FIRST: the first free port from there on, the one after it free 
 
 tests_services() {
     KAFKA_PORT=$(free_port 19092) CONTROLLER_PORT=$((KAFKA_PORT + 1))
-    PG_PORT=$(free_port 55432)
+    PG_PORT=$(free_port 15432)
     SANDBOX_PORT=$(free_port 18090)
     unset FOLDLOG_KAFKA FOLDLOG_PG # a user's servers are not for tests
     services_up
@@ -119,7 +120,7 @@ chaos_run() {
     build release
     ensure_jars
     KAFKA_PORT=$(free_port 19292) CONTROLLER_PORT=$((KAFKA_PORT + 1))
-    PG_PORT=$(free_port 55632)
+    PG_PORT=$(free_port 15632)
     SANDBOX_PORT=$(free_port 18290)
     kafka_prepare || die "cannot format Kafka's storage, see $RUN/kafka.log"
     pg_prepare || die "cannot create the PostgreSQL cluster, see $RUN/postgres.log"
