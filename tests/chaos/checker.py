@@ -363,8 +363,8 @@ class Check:
         topic = f"{shard.service}.events[{shard.partition}]"
         seen = [r.headers.get("ce_id") for r in found]
         twice = [i for i, n in Counter(seen).items() if n > 1]
-        ids = {i for i, _, _ in wanted}
-        missing, foreign = [i for i in ids if i not in set(seen)], [i for i in seen if i not in ids]
+        ids, there = {i for i, _, _ in wanted}, set(seen)
+        missing, foreign = sorted(ids - there), [i for i in seen if i not in ids]
         if missing or twice or foreign:
             self.wrong(f"{topic}: of {len(wanted)} events {len(missing)} missing {missing[:2]}, {len(twice)} twice "
                        f"{twice[:2]}, {len(foreign)} of no valid decision {foreign[:2]}")
