@@ -25,7 +25,7 @@ QUIET_SECONDS = 0.1
 WARM_SECONDS = 2 * SECONDS
 SKUS = 100
 PARTITION_SKUS = 12  # enough that every partition has one
-RESTARTS, REPLACEMENTS = 40, 6
+RESTARTS, REPLACEMENTS = 40, 4
 SESSION_S = 6
 SECRETS = {"FOLDLOG_SECRET": "fingerprints of the benchmark, 32 characters", "FOLDLOG_MASTER_KEY": "5a" * 32,
            "FOLDLOG_EMAIL_SECRET": "addresses of the benchmark, 32 characters"}

@@ -191,20 +191,22 @@ struct err cursor_read(struct cursor *cursor, struct log_reader *reader, struct 
 {
     UNZEROED struct log_record records[RECORDS_MAX];
     size_t n, valid = 0;
-    enum verdict verdict = VERDICT_VALID;
+    enum verdict verdict;
+    bool own = false;
     /* a third of the arena for the bytes, the rest for what they decode to */
     struct arena bytes = {arena->base, arena->used, arena->used + (arena->size - arena->used) / 3};
     assert(bytes.size - bytes.used >= PEEK_BYTES);
     TRY(log_read(reader, cursor->topic, cursor->partition, cursor->next, &bytes, records,
                  max < RECORDS_MAX ? max : RECORDS_MAX, &n));
     arena->used = bytes.used;
-    for (size_t i = 0; i < n && verdict != VERDICT_TAKEOVER; i++) {
+    for (size_t i = 0; i < n && !own; i++) {
         struct err e = take(cursor, reader, &records[i], arena, &facts[valid], &verdict);
         if (e.code != ERR_OK && valid == 0)
             return e;
         if (e.code != ERR_OK)
             break; /* the arena is full, or the record bad: met again, alone, by the next call */
         valid += verdict == VERDICT_VALID;
+        own = verdict == VERDICT_TAKEOVER && uuid_equal(cursor->nonce, cursor->awaited);
     }
     *ret_count = valid;
     return OK;

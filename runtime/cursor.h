@@ -14,8 +14,9 @@ struct cursor {
                      keeping */
     int64_t commands_next; /* as told by the last valid record read; 0: none yet */
     struct judge judge;
-    struct uuid nonce; /* of the latest TAKEOVER read here; nil before the first */
-    uint64_t voids;    /* void records met */
+    struct uuid nonce;   /* of the latest TAKEOVER read here; nil before the first */
+    struct uuid awaited; /* a batch ends after the TAKEOVER with this nonce; nil: none is awaited */
+    uint64_t voids;      /* void records met */
     uint64_t gaps; /* of those: of the epoch in force, so that its writer must take over again */
 };
 
@@ -42,8 +43,7 @@ NODISCARD struct err cursor_fetch(struct cursor *cursor, struct log_reader *read
 NODISCARD struct err cursor_from_end(struct cursor *cursor, struct log_reader *reader,
                                      struct log_topic *topic, int partition);
 /* The next valid decisions, decoded into the arena (which also holds their bytes); *ret_count 0
- * with cursor->next unmoved: nothing new. Void records are passed over; a batch ends after a
- * TAKEOVER. */
+ * with cursor->next unmoved: nothing new. Void records are passed over. */
 NODISCARD struct err cursor_read(struct cursor *cursor, struct log_reader *reader,
                                  struct arena *arena, struct fact *facts, size_t max,
                                  size_t *ret_count);

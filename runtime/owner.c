@@ -108,7 +108,7 @@ static struct err append(struct owner *o, struct text key, struct text value)
 
 static struct err announce(struct owner *o, struct arena *arena)
 {
-    o->nonce = random_uuid();
+    o->nonce = o->tail.awaited = random_uuid();
     struct takeover t = {
         .mark = {.kind = RECORD_TAKEOVER, .epoch = -1, .commands_next = o->commands_next},
         .nonce = o->nonce,
