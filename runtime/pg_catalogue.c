@@ -69,18 +69,19 @@ struct err store_conninfo(const struct databases *databases, const char *service
 /* ---- lease ---- */
 
 struct err store_lease_take(struct store *store, const char *service, struct uuid owner,
-                            const char *instance, int lease_ms, bool *ret_held)
+                            const char *instance, bool succeeds, int lease_ms, bool *ret_held)
 {
     char id[UUID_TEXT_LEN + 1], ms[16];
     PGresult *result;
     uuid_format(owner, id);
     snprintf(ms, sizeof ms, "%d", lease_ms);
-    const char *params[] = {service, id, instance, ms};
+    const char *params[] = {service, id, instance, ms, succeeds ? "true" : "false"};
     TRY(pg_ask(
         &store->pg,
         "UPDATE projection_lease SET owner = $2::uuid, instance = $3,"
         " until = clock_timestamp() + $4::integer * interval '1 ms'"
-        " WHERE service = $1 AND (owner IS NULL OR owner = $2::uuid OR until < clock_timestamp())"
+        " WHERE service = $1 AND (owner IS NULL OR owner = $2::uuid OR until < clock_timestamp()"
+        "  OR $5::boolean AND instance = $3)"
         " RETURNING 1",
         COUNT(params), params, &result));
     *ret_held = PQntuples(result) == 1;

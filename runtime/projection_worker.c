@@ -33,6 +33,7 @@ struct folding { /* a read model that runs */
 struct worker {
     const struct projection_worker_options *options;
     struct uuid owner;
+    bool has_held; /* the lease: once only is it taken from a former process of this name */
     struct store *store;
     struct feed *feed;
     struct folding *folding[SERVICE_MODELS_MAX];
@@ -115,7 +116,7 @@ static struct err wait_for_lease(struct worker *w)
     bool held = false, told = false;
     while (!stopping(w)) {
         TRY(store_lease_take(w->store, w->options->service, w->owner, w->options->instance,
-                             PROJECTION_LEASE_MS, &held));
+                             !w->has_held, PROJECTION_LEASE_MS, &held));
         if (held)
             break;
         if (!told)
@@ -123,6 +124,7 @@ static struct err wait_for_lease(struct worker *w)
         told = true;
         nap(w, PROJECTION_STANDBY_MS);
     }
+    w->has_held |= held;
     w->fenced_ms = clock_monotonic_ms();
     return held ? OK : FAIL(ERR_STOPPING, "waiting for the lease");
 }

@@ -120,10 +120,15 @@ static void prepare_worker(struct running *r, enum trade_service s, size_t cache
                                                     .status = &r->status};
 }
 
+static void launch_worker(struct running *r)
+{
+    ck_assert_int_eq(pthread_create(&r->thread, NULL, run_worker, r), 0);
+}
+
 static void start_worker(struct running *r, enum trade_service s, size_t cache_bytes)
 {
     prepare_worker(r, s, cache_bytes);
-    ck_assert_int_eq(pthread_create(&r->thread, NULL, run_worker, r), 0);
+    launch_worker(r);
 }
 
 static void stop_worker(struct running *r)
@@ -353,7 +358,9 @@ START_TEST(a_standby_takes_over_when_the_lease_runs_out)
     struct running standby;
     trade_orders(trade, 30);
     ck_assert_int_ne(run_and_die(TRADE_ORDER, 0, 0), 0);
-    start_worker(&standby, TRADE_ORDER, 0);
+    prepare_worker(&standby, TRADE_ORDER, 0);
+    standby.options.instance = "standby";
+    launch_worker(&standby);
     pause_ms(1000);
     ck_assert(!atomic_load(&standby.status.leader)); /* not before it has run out */
     wait_for_all(TRADE_ORDER);
@@ -375,13 +382,14 @@ START_TEST(the_halt_of_who_lost_the_lease_counts_for_nothing)
     wait_for_all(TRADE_ORDER);
     stop_worker(&worker);
     ck_assert_int_eq(store_open(conninfos[TRADE_ORDER], "test", &store).code, ERR_OK);
-    ck_assert_int_eq(store_lease_take(store, "order", first, "a", 6000, &held).code, ERR_OK);
+    ck_assert_int_eq(store_lease_take(store, "order", first, "a", false, 6000, &held).code, ERR_OK);
     ck_assert(held);
     int64_t catalogue = sql_to(conninfos[TRADE_ORDER],
                                "SELECT catalogue FROM projection_lease WHERE service = 'order'");
     int64_t generation = info_of(TRADE_ORDER, &orders_projection).generation.number;
     expire_lease(TRADE_ORDER);
-    ck_assert_int_eq(store_lease_take(store, "order", second, "b", 6000, &held).code, ERR_OK);
+    ck_assert_int_eq(store_lease_take(store, "order", second, "b", false, 6000, &held).code,
+                     ERR_OK);
     ck_assert(held);
     ck_assert_int_eq(store_halt(store, "order", first, catalogue, model, generation, "?").code,
                      ERR_DEPOSED);
@@ -391,6 +399,27 @@ START_TEST(the_halt_of_who_lost_the_lease_counts_for_nothing)
     ck_assert_int_eq(store_halt(store, "order", second, catalogue, model, generation, "?").code,
                      ERR_OK);
     ck_assert(is_halted(TRADE_ORDER, &orders_projection));
+    store_close(store);
+}
+END_TEST
+
+/* Who was killed and started again does not wait for its own lease to run out. */
+START_TEST(a_restarted_process_succeeds_itself)
+{
+    static const struct uuid killed = {{1}}, again = {{2}}, other = {{3}};
+    struct store *store;
+    bool held;
+    ck_assert_int_eq(store_open(conninfos[TRADE_ORDER], "test", &store).code, ERR_OK);
+    ck_assert_int_eq(store_lease_take(store, "order", killed, "a", true, 6000, &held).code, ERR_OK);
+    ck_assert(held);
+    ck_assert_int_eq(store_lease_take(store, "order", other, "b", true, 6000, &held).code, ERR_OK);
+    ck_assert(!held);
+    ck_assert_int_eq(store_lease_take(store, "order", again, "a", true, 6000, &held).code, ERR_OK);
+    ck_assert(held);
+    /* and a former process that was only paused does not take it back */
+    ck_assert_int_eq(store_lease_take(store, "order", killed, "a", false, 6000, &held).code,
+                     ERR_OK);
+    ck_assert(!held);
     store_close(store);
 }
 END_TEST
@@ -860,6 +889,7 @@ static Suite *store_suite(void)
     tcase_add_test(t, who_lost_the_lease_writes_nothing);
     tcase_add_test(t, a_standby_takes_over_when_the_lease_runs_out);
     tcase_add_test(t, the_halt_of_who_lost_the_lease_counts_for_nothing);
+    tcase_add_test(t, a_restarted_process_succeeds_itself);
     tcase_add_loop_test(t, rebuilt_tables_equal_live_ones_in_little_memory, 0, 2);
     tcase_add_test(t, readers_and_the_worker_go_on_while_it_is_swapped);
     tcase_add_test(t, a_dropped_one_comes_back_the_same);

@@ -9,7 +9,9 @@
 
 enum {
     OVERDUE_US = 10 * SECOND, /* an owner in office for so long leaves no timer overdue by more */
-    APART_US = 3 * SECOND,    /* at two decisions, and nobody paused between them */
+    /* At two decisions, made and landed so far apart, and nobody paused between them. One that was
+     * appended before a pause may land after it. */
+    APART_US = 3 * SECOND,
 };
 
 struct watch { /* of one order's timer that was seen to be overdue */
@@ -73,7 +75,8 @@ static void see_overdue(struct tape *t, int64_t offset, const struct decision *d
     struct watch *w = watch_of(c);
     if (w->due != c->due || w->epoch != d->mark.epoch)
         *w = (struct watch){w->next, c, c->due, d->at, landed, d->mark.epoch};
-    if (d->at - w->seen_at > APART_US && !world_paused_between(w->landed, landed))
+    if (d->at - w->seen_at > APART_US && landed - w->landed > APART_US &&
+        !world_paused_between(w->landed, landed))
         violate("LIVENESS %s[%d]@%lld: a timer is overdue by %.1f s and does not fire",
                 t->log->name, t->partition, (long long)offset, (double)(d->at - c->due) / SECOND);
 }

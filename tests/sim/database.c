@@ -28,6 +28,12 @@ struct model {
     struct row_kept *buckets[BUCKETS];
 };
 
+struct lease {
+    struct uuid owner;
+    char instance[PROC_NAME_MAX];
+    int64_t until;
+};
+
 /* How to take back one change. */
 struct undo {
     struct undo *next;
@@ -37,8 +43,7 @@ struct undo {
     struct model_position *position, position_was;
     int64_t rows;
     uint64_t digest;
-    struct uuid owner;
-    int64_t until;
+    struct lease lease_was;
 };
 
 struct committed {
@@ -52,8 +57,8 @@ struct database {
     int64_t down_until;
     uint32_t epoch; /* of the server: rises with each fail-over */
     int losses;
-    struct uuid owner;
-    int64_t until, catalogue;
+    struct lease lease;
+    int64_t catalogue;
     size_t models_count;
     struct model models[MODELS_MAX];
     struct committed *commits; /* the newest first */
@@ -204,20 +209,24 @@ static void undo(struct database *db, const struct undo *u)
         u->model->tally_digest = u->digest;
         break;
     case UNDO_LEASE:
-        db->owner = u->owner;
-        db->until = u->until;
+        db->lease = u->lease_was;
         break;
     }
 }
 
-static void set_lease(struct database *db, struct uuid owner, int64_t until)
+static void set_lease(struct database *db, struct uuid owner, const char *instance, int64_t until)
 {
     struct undo *u = undo_add(db, NULL);
     u->kind = UNDO_LEASE;
-    u->owner = db->owner;
-    u->until = db->until;
-    db->owner = owner;
-    db->until = until;
+    u->lease_was = db->lease;
+    db->lease = (struct lease){.owner = owner, .until = until};
+    snprintf(db->lease.instance, sizeof db->lease.instance, "%s", instance);
+}
+
+static void prolong_lease(struct database *db, int64_t until)
+{
+    struct lease now = db->lease;
+    set_lease(db, now.owner, now.instance, until);
 }
 
 void database_fail_over(void)
@@ -292,16 +301,17 @@ const char *store_message(const struct store *store)
 }
 
 struct err store_lease_take(struct store *s, const char *service, struct uuid owner,
-                            const char *instance, int lease_ms, bool *ret_held)
+                            const char *instance, bool succeeds, int lease_ms, bool *ret_held)
 {
     (void)service;
-    (void)instance;
     TRY(statement(s));
     struct database *db = s->db;
-    *ret_held = uuid_is_nil(db->owner) || uuid_equal(db->owner, owner) || db->until < world.now;
+    *ret_held = uuid_is_nil(db->lease.owner) || uuid_equal(db->lease.owner, owner) ||
+                db->lease.until < world.now ||
+                (succeeds && strcmp(db->lease.instance, instance) == 0);
     if (*ret_held) {
         commit_begin(db);
-        set_lease(db, owner, world.now + (int64_t)lease_ms * MS);
+        set_lease(db, owner, instance, world.now + (int64_t)lease_ms * MS);
     }
     return OK;
 }
@@ -310,9 +320,9 @@ struct err store_lease_return(struct store *s, const char *service, struct uuid 
 {
     (void)service;
     TRY(statement(s));
-    if (uuid_equal(s->db->owner, owner)) {
+    if (uuid_equal(s->db->lease.owner, owner)) {
         commit_begin(s->db);
-        set_lease(s->db, (struct uuid){{0}}, 0);
+        set_lease(s->db, (struct uuid){{0}}, "", 0);
     }
     return OK;
 }
@@ -389,7 +399,7 @@ struct err store_halt(struct store *s, const char *service, struct uuid owner, i
     (void)service;
     (void)generation;
     TRY(statement(s));
-    if (!uuid_equal(s->db->owner, owner) || s->db->catalogue != catalogue) {
+    if (!uuid_equal(s->db->lease.owner, owner) || s->db->catalogue != catalogue) {
         SOMETIMES(store_fence_owner);
         return FAIL(ERR_DEPOSED, "another owner or another catalogue");
     }
@@ -518,7 +528,7 @@ static struct err judge(const struct unit *u)
 {
     struct database *db = u->db;
     if (!uuid_is_nil(u->owner) &&
-        (!uuid_equal(db->owner, u->owner) || db->catalogue != u->catalogue)) {
+        (!uuid_equal(db->lease.owner, u->owner) || db->catalogue != u->catalogue)) {
         SOMETIMES(store_fence_owner);
         return FAIL(ERR_DEPOSED, "another owner or another catalogue");
     }
@@ -588,7 +598,7 @@ static struct err apply(const struct unit *u, struct store_table **ret_failed)
         }
     commit_begin(db);
     if (!uuid_is_nil(u->owner))
-        set_lease(db, db->owner, world.now + (int64_t)u->lease_ms * MS);
+        prolong_lease(db, world.now + (int64_t)u->lease_ms * MS);
     move_positions(db, u);
     for (const struct change *c = u->changes; c; c = c->next)
         change_row(db, c);
