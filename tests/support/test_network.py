@@ -70,7 +70,10 @@ class Client:
             return "broken"
 
     def call(self, key, number):
-        self.ask(key, number)
+        try:
+            self.ask(key, number)
+        except OSError:
+            return "broken"
         return self.hear()
 
 
@@ -146,6 +149,19 @@ def cut_off():
     equal("and what was on the way is gone", 2 in arrived(), False)
 
 
-for story in (held_and_late, lost, twice, cut_off):
+def gone():
+    client = fresh()
+    equal("before", client.call(PRODUCE, 1), 1)
+    tell("leave")
+    equal("gone: who was connected is cut short", client.call(PRODUCE, 2), "broken")
+    try:
+        equal("and nobody else is let in", Client(LINK.port).call(PRODUCE, 9), "refused")
+    except ConnectionRefusedError:
+        equal("and nobody else is let in", "refused", "refused")
+    tell("come_back")
+    equal("back, on the same port", fresh().call(PRODUCE, 3), 3)
+
+
+for story in (held_and_late, lost, twice, cut_off, gone):
     story()
 sys.exit(1 if failed else 0)
