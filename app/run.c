@@ -19,6 +19,7 @@
 #include "app/verbs.h"
 #include "effects/effects.h"
 #include "projections/projections.h"
+#include "runtime/clock.h"
 #include "runtime/http_admin.h"
 #include "runtime/keeper.h"
 #include "runtime/report.h"
@@ -26,8 +27,10 @@
 #include "runtime/topics.h"
 
 enum {
-    STOP_DEADLINE_S = 10,
-    START_PATIENCE_S = 120, /* for a Kafka that is away */
+    STOP_DEADLINE_S = 9,
+    STOP_PATIENCE_MS = 5000, /* with databases that say nothing */
+    STOP_BROKER_MS = 7000,   /* with a broker that says nothing */
+    START_PATIENCE_S = 120,  /* for a Kafka that is away */
     START_RETRY_S = 1,
     SERVICES_MAX = 16,
     MODEL_CACHE_BYTES = 4 * 1024 * 1024,
@@ -228,6 +231,21 @@ static struct err start_api(void)
         &parts.api);
 }
 
+/* Whose databases this process reads or writes; NULL-terminated. */
+static const char *const *databases_needed(void)
+{
+    static const char *needed[2 * SERVICES_MAX + 2];
+    bool models = setting_has(SETTING_ROLES, "api") || setting_has(SETTING_ROLES, "projections");
+    size_t n = 0;
+    for (size_t i = 0; models && aggregates[i]; i++)
+        needed[n++] = aggregates[i]->name;
+    for (size_t i = 0; models && sagas[i]; i++)
+        needed[n++] = sagas[i]->name;
+    if (secrets_needed())
+        needed[n++] = "vault";
+    return needed;
+}
+
 /* ---- starting and stopping ------------------------------------------------------------------ */
 
 static void *run_part(void *context)
@@ -256,6 +274,15 @@ static void deadline(int signal_number)
     _exit(EXIT_FAILED);
 }
 
+/* A database that says nothing must not keep the others from an orderly end. */
+static void *hurry(void *context)
+{
+    (void)context;
+    clock_sleep_us((int64_t)STOP_PATIENCE_MS * 1000);
+    store_hang_up();
+    return NULL;
+}
+
 static int join_parts(void)
 {
     int code = EXIT_OK;
@@ -267,15 +294,28 @@ static int join_parts(void)
     return code;
 }
 
-/* The api goes first, while there are owners to decide what its clients wait for. */
-static int stop_all(void)
+/* Whoever waits for something that is silent waits no longer than a process may take to end. */
+static void limit_waiting(void)
 {
+    pthread_t hurrying;
     signal(SIGALRM, deadline);
     alarm(STOP_DEADLINE_S);
+    log_end_by(kafka, clock_monotonic_ms() + STOP_BROKER_MS);
+    if (pthread_create(&hurrying, NULL, hurry, NULL) != 0 || pthread_detach(hurrying) != 0)
+        abort();
+}
+
+/* The api goes first, while there are owners to decide what its clients wait for; then all the rest
+ * at once. */
+static int stop_all(void)
+{
+    limit_waiting();
     http_admin_stop(admin);
+    sampler_tell_stop();
+    api_drain(parts.api);
+    atomic_store(&stop, true);
     api_stop(parts.api);
     sampler_stop();
-    atomic_store(&stop, true);
     int code = join_parts();
     log_close(kafka);
     return code;
@@ -298,19 +338,24 @@ static struct err check_topics(void)
         tell, NULL);
 }
 
+/* Nothing has been promised yet. */
+static void leave(int signal_number)
+{
+    (void)signal_number;
+    _exit(EXIT_OK);
+}
+
 /* Waits for a Kafka that is away, for a while: at a start of everything the broker may come last.
  */
-static struct err reach_kafka(const sigset_t *signals)
+static struct err reach_kafka(void)
 {
-    const struct timespec pause = {.tv_sec = START_RETRY_S};
     struct err e;
     for (int s = 0; (e = check_topics()).code != ERR_OK && err_class(e) == ERR_CLASS_RETRY; s++) {
         if (s == 0)
             report(REPORT_WARN, "waiting_for_kafka", "why", report_err(e), NULL);
         if (s >= START_PATIENCE_S)
             return e;
-        if (sigtimedwait(signals, NULL, &pause) > 0)
-            return FAIL(ERR_STOPPING, "told to stop before Kafka answered");
+        clock_sleep_us((int64_t)START_RETRY_S * 1000000);
     }
     return e;
 }
@@ -320,7 +365,12 @@ static struct err open_kafka(const sigset_t *signals)
     static char instance[128];
     TRY(instance_name(instance, sizeof instance));
     TRY(instance_log(instance, &kafka));
-    return reach_kafka(signals);
+    signal(SIGTERM, leave);
+    signal(SIGINT, leave);
+    pthread_sigmask(SIG_UNBLOCK, signals, NULL);
+    struct err e = reach_kafka();
+    pthread_sigmask(SIG_BLOCK, signals, NULL);
+    return e;
 }
 
 /* HTTP first: a port that is taken ends the start before anything is owned. */
@@ -335,7 +385,7 @@ static struct err start(const sigset_t *signals)
         TRY(start_api());
     TRY(admin_start(&parts, &admin));
     start_parts();
-    sampler_start(&parts, kafka);
+    sampler_start(&parts, databases_needed(), kafka);
     return OK;
 }
 
@@ -352,8 +402,6 @@ int verb_run(int argc, char **argv, const struct verb_options *options)
     sigaddset(&signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     struct err e = start(&signals);
-    if (e.code == ERR_STOPPING)
-        return EXIT_OK;
     if (e.code != ERR_OK)
         return verb_failed("run", e);
     report(REPORT_INFO, "started", "instance", log_instance(kafka), "roles",

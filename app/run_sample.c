@@ -8,11 +8,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "app/database.h"
 #include "app/settings.h"
 #include "runtime/query.h"
+#include "runtime/report.h"
 #include "runtime/store.h"
 
-enum { SAMPLES_MAX = 128, ARENA_BYTES = 256 * 1024, LABELS_MAX = 96 };
+enum { ENDS_MS = 1000, SAMPLES_MAX = 128, ARENA_BYTES = 256 * 1024, LABELS_MAX = 96 };
 
 struct sample {
     enum sample_kind { SAMPLE_MODEL_LAG, SAMPLE_PUBLISHER_LAG, SAMPLE_SAGAS, SAMPLE_KINDS } kind;
@@ -43,6 +45,7 @@ static struct {
     struct samples shown;
     /* the thread's own */
     const struct part_list *parts;
+    const char *const *databases; /* from the first that has not let us in yet */
     struct log *log;
     struct arena arena;
     struct samples fresh;
@@ -61,6 +64,14 @@ __attribute__((format(printf, 3, 4))) static void add(enum sample_kind kind, lon
     va_end(args);
 }
 
+static bool stopping(void)
+{
+    pthread_mutex_lock(&sampler.lock);
+    bool stop = sampler.stop;
+    pthread_mutex_unlock(&sampler.lock);
+    return stop;
+}
+
 /* How many records of partition `p` of `topic` lie at or after `offset`. */
 static long long behind(struct text topic, int p, int64_t offset)
 {
@@ -68,8 +79,8 @@ static long long behind(struct text topic, int p, int64_t offset)
     struct log_topic *log;
     int64_t first, end;
     snprintf(name, sizeof name, "%.*s", (int)topic.len, topic.at);
-    if (log_topic(sampler.log, name, &log).code != ERR_OK ||
-        log_ends(log, p, &first, &end).code != ERR_OK || end < offset)
+    if (stopping() || log_topic(sampler.log, name, &log).code != ERR_OK ||
+        log_ends_within(log, p, ENDS_MS, &first, &end).code != ERR_OK || end < offset)
         return 0;
     return end - offset;
 }
@@ -151,10 +162,22 @@ static void sample_projections(const struct part *part)
     query_close(connection);
 }
 
+/* One after the other: while the server is away they would all say the same. */
+static void try_databases(void)
+{
+    char said[DATABASE_SAID_MAX];
+    for (; *sampler.databases && !stopping(); sampler.databases++)
+        if (database_try(*sampler.databases, said).code != ERR_OK) {
+            report(REPORT_ERROR, "database_not_entered", "service", *sampler.databases, "why", said,
+                   NULL);
+            return;
+        }
+}
+
 static void sample_all(void)
 {
     sampler.fresh.count = 0;
-    for (size_t i = 0; i < sampler.parts->count; i++) {
+    for (size_t i = 0; i < sampler.parts->count && !stopping(); i++) {
         const struct part *part = &sampler.parts->at[i];
         arena_reset(&sampler.arena);
         if (part->kind == PART_PUBLISHER)
@@ -171,6 +194,7 @@ static void *run(void *context)
     while (!sampler.stop) {
         struct timespec until;
         pthread_mutex_unlock(&sampler.lock);
+        try_databases();
         sample_all();
         clock_gettime(CLOCK_REALTIME, &until);
         until.tv_sec += SAMPLE_SECONDS;
@@ -183,9 +207,10 @@ static void *run(void *context)
     return NULL;
 }
 
-void sampler_start(const struct part_list *parts, struct log *log)
+void sampler_start(const struct part_list *parts, const char *const *databases, struct log *log)
 {
     sampler.parts = parts;
+    sampler.databases = databases;
     sampler.log = log;
     sampler.arena = (struct arena){aligned_alloc(16, ARENA_BYTES), 0, ARENA_BYTES};
     pthread_cond_init(&sampler.news, NULL);
@@ -194,14 +219,20 @@ void sampler_start(const struct part_list *parts, struct log *log)
     sampler.running = true;
 }
 
+void sampler_tell_stop(void)
+{
+    pthread_mutex_lock(&sampler.lock);
+    sampler.stop = true;
+    if (sampler.running)
+        pthread_cond_signal(&sampler.news);
+    pthread_mutex_unlock(&sampler.lock);
+}
+
 void sampler_stop(void)
 {
     if (!sampler.running)
         return;
-    pthread_mutex_lock(&sampler.lock);
-    sampler.stop = true;
-    pthread_cond_signal(&sampler.news);
-    pthread_mutex_unlock(&sampler.lock);
+    sampler_tell_stop();
     pthread_join(sampler.thread, NULL);
     pthread_cond_destroy(&sampler.news);
     free(sampler.arena.base);

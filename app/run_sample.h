@@ -8,8 +8,10 @@
 
 enum { SAMPLE_SECONDS = 5 };
 
-/* parts, log: must outlive the sampler. */
-void sampler_start(const struct part_list *parts, struct log *log);
+/* databases: of which services this process needs the database, ended by NULL; until one lets it
+ * in, that is reported. All must outlive the sampler. */
+void sampler_start(const struct part_list *parts, const char *const *databases, struct log *log);
+void sampler_tell_stop(void); /* does not wait for it */
 void sampler_stop(void);
 /* The last samples, in Prometheus's text form; from any thread. */
 void sampler_print(struct admin_page *page);

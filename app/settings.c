@@ -235,12 +235,24 @@ bool setting_flag(enum setting s)
     return strcmp(values[s].text, "true") == 0 || strcmp(values[s].text, "1") == 0;
 }
 
-static const char *own_database(const char *service)
+/* -1: there is none. */
+static int own_database_setting(const char *service)
 {
     char flag[ENV_MAX];
     int len = snprintf(flag, sizeof flag, "%s-pg", service);
-    int s = find(flag, (size_t)len);
+    return find(flag, (size_t)len);
+}
+
+static const char *own_database(const char *service)
+{
+    int s = own_database_setting(service);
     return s < 0 ? NULL : values[s].text;
+}
+
+const char *settings_database_flag(const char *service)
+{
+    int s = own_database_setting(service);
+    return table[s >= 0 && values[s].text[0] ? s : SETTING_PG].flag;
 }
 
 const struct databases *settings_databases(void)

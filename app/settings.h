@@ -68,6 +68,8 @@ bool setting_flag(enum setting setting);
 struct databases;
 /* --pg, and --SERVICE-pg for who has a conninfo of its own. */
 const struct databases *settings_databases(void);
+/* Which of these is a service's: "order-pg", or "pg". */
+const char *settings_database_flag(const char *service);
 /* Is `word` in this comma-separated setting? */
 bool setting_has(enum setting setting, const char *word);
 /* --kafka.NAME=VALUE, and FOLDLOG_KAFKA__NAME in the environment with _ for each dot: handed on to

@@ -3,10 +3,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "app/database.h"
 #include "app/house.h"
 #include "app/instance.h"
 #include "app/settings.h"
 #include "app/verbs.h"
+#include "core/json_write.h"
 #include "effects/effects.h"
 #include "projections/projections.h"
 #include "runtime/clock.h"
@@ -28,12 +30,25 @@ struct doctor {
 
 /* ---- findings ------------------------------------------------------------------------------- */
 
+static void say_json(bool good, const char *what, const char *note)
+{
+    _Alignas(16) char memory[4 * NOTE_MAX];
+    struct arena arena = {memory, 0, sizeof memory};
+    struct json_write w = json_write_start(&arena);
+    json_write_begin(&w, NULL, '{');
+    json_write_text(&w, "check", text_of(what));
+    json_write_boolean(&w, "good", good);
+    json_write_text(&w, "note", text_of(note));
+    json_write_end(&w, '}');
+    struct text line = json_write_finish(&w, &arena);
+    printf("%.*s\n", (int)line.len, line.at);
+}
+
 static void say(struct doctor *d, bool good, const char *what, const char *note)
 {
     d->wrong += !good;
     if (d->json)
-        printf("{\"check\":\"%s\",\"good\":%s,\"note\":\"%s\"}\n", what, good ? "true" : "false",
-               note);
+        say_json(good, what, note);
     else
         printf("%-5s %-30s %s\n", good ? "ok" : "WRONG", what, note);
 }
@@ -119,6 +134,17 @@ static void look_at_kafka(struct doctor *d)
     look_at_groups(d);
 }
 
+/* ---- databases ------------------------------------------------------------------------------ */
+
+static bool look_at_database(struct doctor *d, const char *service)
+{
+    char what[64], said[DATABASE_SAID_MAX];
+    snprintf(what, sizeof what, "database of %s", service);
+    struct err e = database_try(service, said);
+    say(d, e.code == ERR_OK, what, e.code == ERR_OK ? "lets us in" : said);
+    return e.code == ERR_OK;
+}
+
 /* ---- read models ---------------------------------------------------------------------------- */
 
 static void look_at_model(struct doctor *d, const struct projection *projection)
@@ -141,6 +167,16 @@ static void look_at_model(struct doctor *d, const struct projection *projection)
              info.rebuilding ? "rebuilding" : model_state_text(info.state),
              (long long)info.generation.rows, (long long)info.lag, info.generation.reason);
     say(d, info.state == MODEL_STATE_LIVE && info.lag < lag_alarm, what, note);
+}
+
+/* Where nobody gets in nothing is seen of the models either. */
+static void look_at_service(struct doctor *d, const char *service)
+{
+    if (!look_at_database(d, service))
+        return;
+    for (size_t i = 0; d->log && i < projections_count; i++)
+        if (strcmp(projections[i]->service, service) == 0)
+            look_at_model(d, projections[i]);
 }
 
 /* ---- the payment provider ------------------------------------------------------------------- */
@@ -191,8 +227,9 @@ int verb_doctor(int argc, char **argv, const struct verb_options *options)
     if (argc != 0)
         return verb_usage("doctor [--json]");
     look_at_kafka(&d);
-    for (size_t i = 0; d.log && i < projections_count; i++)
-        look_at_model(&d, projections[i]);
+    for (size_t i = 0; i < house_services.count; i++)
+        look_at_service(&d, house_services.at[i].name);
+    (void)look_at_database(&d, "vault");
     look_at_provider(&d);
     log_close(d.log);
     if (!d.json)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""./dev bench [orders|commands|codec|restarts]... [--json]: each figure beside its limit, taken in the same run.
+"""./dev bench [orders|commands|identity|restarts|codec]... [--json]: each figure beside its limit, taken in the same run.
 
 Expects the services of ./dev (FOLDLOG_TEST_KAFKA, FOLDLOG_TEST_PG, FOLDLOG_TEST_SANDBOX) and the release build.
 """
@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build", "release")
 FOLDLOG = os.path.join(BUILD, "app", "foldlog")
+BARE = os.path.join(BUILD, "bench", "foldlog_bare")  # there, who brings no token has no identity at all
 SECONDS = float(os.environ.get("BENCH_SECONDS", "4"))
 POLL_SECONDS = 0.002
 QUIET_SECONDS = 0.1
@@ -27,6 +28,9 @@ SKUS = 100
 PARTITION_SKUS = 12  # enough that every partition has one
 RESTARTS, REPLACEMENTS = 40, 4
 SESSION_S = 6
+PAIRS = 21  # of a load without identity and one with it
+PAIR_SECONDS = SECONDS / 4
+TICK = 1e6 / os.sysconf("SC_CLK_TCK")  # microseconds
 SECRETS = {"FOLDLOG_SECRET": "fingerprints of the benchmark, 32 characters", "FOLDLOG_MASTER_KEY": "5a" * 32,
            "FOLDLOG_EMAIL_SECRET": "addresses of the benchmark, 32 characters"}
 # Kafka Streams with exactly-once, measured on a machine of this kind, not in this run.
@@ -40,14 +44,15 @@ def free_port():
 
 
 class System:
-    """One `foldlog run` with the given roles; `apart`: a second one with these."""
+    """One `foldlog run` with the given roles; `apart`: a second one with these. more: further settings."""
 
-    def __init__(self, roles, name, apart=None):
+    def __init__(self, roles, name, apart=None, binary=FOLDLOG, **more):
+        self.binary = binary
         self.port, self.admin = free_port(), free_port()
         self.env = dict(os.environ, FOLDLOG_KAFKA=os.environ["FOLDLOG_TEST_KAFKA"], FOLDLOG_PG=os.environ["FOLDLOG_TEST_PG"],
                         FOLDLOG_PAYMENT_URL=os.environ["FOLDLOG_TEST_SANDBOX"], FOLDLOG_DEV="true",
                         FOLDLOG_PORT=str(self.port), FOLDLOG_ADMIN_PORT=str(self.admin), FOLDLOG_INSTANCE="bench",
-                        FOLDLOG_ADMIN_FILE=os.path.join(os.environ.get("FOLDLOG_RUN", "."), "bench-admin.json"), **SECRETS)
+                        FOLDLOG_ADMIN_FILE=os.path.join(os.environ.get("FOLDLOG_RUN", "."), "bench-admin.json"), **SECRETS, **more)
         for verb in (["topics", "apply"], ["migrate"]):
             subprocess.run([FOLDLOG, *verb], env=self.env, check=True, stdout=subprocess.DEVNULL)
         self.log = open(os.path.join(os.environ.get("FOLDLOG_RUN", "."), f"bench-{name}.log"), "w")
@@ -64,7 +69,7 @@ class System:
         self.token = grant["access_token"]
 
     def spawn(self, roles, env):
-        process = subprocess.Popen([FOLDLOG, "run", f"--roles={roles}"], env=env, stderr=self.log, stdout=self.log)
+        process = subprocess.Popen([self.binary, "run", f"--roles={roles}"], env=env, stderr=self.log, stdout=self.log)
         atexit.register(process.kill)  # also when a step of the benchmark fails
         return process
 
@@ -87,8 +92,16 @@ class System:
         text = open(f"/proc/{self.process.pid}/status").read()
         return int(re.search(r"VmRSS:\s+(\d+)", text).group(1)) / 1024
 
-    def load(self, connections, prefix, seconds=SECONDS):
-        return run_json(f"{BUILD}/bench/load_http", self.port, connections, seconds, prefix, SKUS, self.token)
+    def cpu_us(self):
+        """Of the processors, so far."""
+        with open(f"/proc/{self.process.pid}/stat") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) * TICK
+
+    def load(self, connections, prefix, seconds=SECONDS, known=True):
+        """known: with the administrator's token; else with none."""
+        token = [self.token] if known else []
+        return run_json(f"{BUILD}/bench/load_http", self.port, connections, seconds, prefix, SKUS, *token)
 
     def stop(self):
         for process in filter(None, (self.process, self.apart)):
@@ -188,7 +201,45 @@ def bench_commands():
         measure_path(measures, path, prefix, connections)
     add_measure(measures, "RSS of api + commands after the load", path.rss_mb(), "MB")
     path.stop()
+    return measures + bench_identity()
+
+
+def bench_identity():
+    """The way of a command with a token and a sealed address against the same process without either, in turns."""
+    measures = []
+    prefix = f"i{time.time_ns() % 10**10}-"
+    bare = System("gateway,api,commands", "identity", apart="projections", binary=BARE, FOLDLOG_INSECURE_DEV="true")
+    stock_the_shop(bare, prefix)
+    warm_up(bare, prefix)
+    bare.apart.send_signal(signal.SIGSTOP)
+    for connections in (64, 256):
+        measure_identity(measures, bare, prefix, connections)
+    bare.apart.send_signal(signal.SIGCONT)
+    bare.stop()
     return measures
+
+
+def measure_identity(measures, bare, prefix, connections):
+    """Each pair in the other order than the one before. The ratio is the median of the pairs' ratios."""
+    took, cost = {False: [], True: []}, {False: [], True: []}
+    for pair in range(PAIRS):
+        for known in (pair % 2 == 1, pair % 2 == 0):
+            began = bare.cpu_us()
+            mine = bare.load(connections, prefix, PAIR_SECONDS, known)
+            warn_of_refusals(mine, connections, " with identity" if known else " without identity")
+            took[known].append(mine["per_second"])
+            cost[known].append((bare.cpu_us() - began) / mine["answers"])
+    for name, unit, found in (("commands/s", "1/s", took), ("processor time per command", "us", cost)):
+        low, ratio, high = statistics.quantiles((k / w for k, w in zip(found[True], found[False])), n=4)
+        add_measure(measures, f"{name} at {connections}, with identity", statistics.median(found[True]), unit,
+                    peers={"without": round(statistics.median(found[False]), 1), "ratio": round(ratio, 3),
+                           "quartiles": f"{low:.2f} to {high:.2f}"})
+
+
+def warn_of_refusals(load, connections, note):
+    bad = {k: v for k, v in load["status"].items() if k != "201"}
+    if bad:
+        print(f"bench: {connections} connections{note}: answers other than 201: {bad}", file=sys.stderr)
 
 
 def measure_path(measures, path, prefix, connections):
@@ -198,9 +249,7 @@ def measure_path(measures, path, prefix, connections):
     alone = path.load(connections, prefix)
     path.apart.send_signal(signal.SIGCONT)
     for mine, note in ((alone, ""), (with_models, ", with read models")):
-        bad = {k: v for k, v in mine["status"].items() if k != "201"}
-        if bad:
-            print(f"bench: {connections} connections{note}: answers other than 201: {bad}", file=sys.stderr)
+        warn_of_refusals(mine, connections, note)
         add_measure(measures, f"commands/s at {connections}{note}", mine["per_second"], "1/s", raw["per_second"],
                     {} if note else {"kafka-streams-eos (another run)": STREAMS_EOS[connections]})
         add_measure(measures, f"p50 at {connections}{note}", mine["p50_ms"], "ms", raw["p50_ms"])
@@ -300,11 +349,13 @@ def bench_codec():
     return run_json(f"{BUILD}/bench/bench_codec")["measures"]
 
 
-BENCHES = {"orders": bench_orders, "commands": bench_commands, "codec": bench_codec, "restarts": bench_restarts}
+BENCHES = {"orders": bench_orders, "commands": bench_commands, "identity": bench_identity, "restarts": bench_restarts,
+           "codec": bench_codec}
+ALL = [name for name in BENCHES if name != "identity"]  # which is the end of commands
 
 
 def main():
-    names = [a for a in sys.argv[1:] if not a.startswith("--")] or list(BENCHES)
+    names = [a for a in sys.argv[1:] if not a.startswith("--")] or ALL
     measures = []
     for name in names:
         if name not in BENCHES:

@@ -2,7 +2,7 @@
  * Idempotency-Key as soon as its last answer is in. Prints one JSON object. Shares nothing with the
  * product.
  *
- *   load_http PORT CONNECTIONS SECONDS SKUS-PREFIX SKUS ACCESS-TOKEN */
+ *   load_http PORT CONNECTIONS SECONDS SKUS-PREFIX SKUS [ACCESS-TOKEN] */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -24,12 +24,13 @@ struct connection {
     char in[BUFFER];
 };
 
-static const char *prefix, *token;
+static const char *prefix;
+static char authorization[2048]; /* a header line, or nothing */
 static int skus;
 static uint64_t key_space, key_next;
 static float *latencies;
 static size_t latencies_count;
-static long statuses[STATUS_MAX];
+static long statuses[STATUS_MAX], answers; /* answers: with those of the warming up */
 
 static double now(void)
 {
@@ -66,12 +67,11 @@ static void send_order(struct connection *c)
                             "{\"name\":\"Ada Lovelace\",\"line1\":\"12 St James's "
                             "Square\",\"city\":\"London\",\"country\":\"GB\"}}",
                             prefix, (unsigned long long)(n % (unsigned)skus));
-    int len =
-        snprintf(request, sizeof request,
-                 "POST /v1/orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-                 "Authorization: Bearer %s\r\n"
-                 "Idempotency-Key: b-%llx-%llx\r\nContent-Length: %d\r\n\r\n%s",
-                 token, (unsigned long long)key_space, (unsigned long long)n, body_len, body);
+    int len = snprintf(
+        request, sizeof request,
+        "POST /v1/orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        "%sIdempotency-Key: b-%llx-%llx\r\nContent-Length: %d\r\n\r\n%s",
+        authorization, (unsigned long long)key_space, (unsigned long long)n, body_len, body);
     c->sent = now();
     c->used = 0;
     if (write(c->fd, request, (size_t)len) != len)
@@ -101,6 +101,7 @@ static void take(struct connection *c)
     int status = answered(c);
     if (!status)
         return;
+    answers++;
     statuses[status < STATUS_MAX ? status : 0]++;
     if (latencies_count < LATENCIES_MAX)
         latencies[latencies_count++] = (float)(now() - c->sent);
@@ -132,15 +133,16 @@ static void loop(int epoll, double seconds)
 
 int main(int argc, char **argv)
 {
-    if (argc != 7) {
-        fprintf(stderr, "usage: load_http PORT CONNECTIONS SECONDS PREFIX SKUS TOKEN\n");
+    if (argc != 6 && argc != 7) {
+        fprintf(stderr, "usage: load_http PORT CONNECTIONS SECONDS PREFIX SKUS [TOKEN]\n");
         return 2;
     }
     int port = atoi(argv[1]), count = atoi(argv[2]), epoll = epoll_create1(0);
     double seconds = atof(argv[3]);
     prefix = argv[4];
     skus = atoi(argv[5]);
-    token = argv[6];
+    if (argc == 7)
+        snprintf(authorization, sizeof authorization, "Authorization: Bearer %s\r\n", argv[6]);
     key_space = (uint64_t)(now() * 1e6) ^ (uint64_t)getpid() << 40;
     latencies = malloc(LATENCIES_MAX * sizeof *latencies);
     struct connection *all = calloc((size_t)count, sizeof *all);
@@ -157,8 +159,10 @@ int main(int argc, char **argv)
     loop(epoll, seconds);
     double took = now() - began;
     qsort(latencies, latencies_count, sizeof *latencies, by_value);
-    printf("{\"connections\":%d,\"per_second\":%.1f,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"status\":{",
-           count, (double)latencies_count / took, percentile(0.5), percentile(0.99));
+    printf(
+        "{\"connections\":%d,\"answers\":%ld,\"per_second\":%.1f,\"p50_ms\":%.3f,\"p99_ms\":%.3f,"
+        "\"status\":{",
+        count, answers, (double)latencies_count / took, percentile(0.5), percentile(0.99));
     for (int s = 0, first = 1; s < STATUS_MAX; s++)
         if (statuses[s]) {
             printf("%s\"%d\":%ld", first ? "" : ",", s, statuses[s]);

@@ -335,6 +335,7 @@ struct err api_start(const struct api_options *options, struct api **ret_api)
     api->options = *options;
     struct err e = start(api);
     if (e.code != ERR_OK) {
+        api_drain(api);
         api_stop(api);
         return e;
     }
@@ -342,12 +343,16 @@ struct err api_start(const struct api_options *options, struct api **ret_api)
     return OK;
 }
 
+void api_drain(struct api *api)
+{
+    if (api && api->http && http_server_drain(api->http, API_DRAIN_MS).code != ERR_OK)
+        report(REPORT_WARN, "requests_cut_short", NULL);
+}
+
 void api_stop(struct api *api)
 {
     if (!api)
         return;
-    if (api->http && http_server_drain(api->http, API_DRAIN_MS).code != ERR_OK)
-        report(REPORT_WARN, "requests_cut_short", NULL);
     pool_stop(api->hashers); /* what stood in their queues goes on to the loop */
     loop_stop(api->loop);    /* answers all that still waits, or hands it on to be settled */
     pool_stop(api->pool);

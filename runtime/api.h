@@ -61,8 +61,10 @@ struct api;
 
 /* Answers 503 to commands until it stands at the end of all logs it waits for: see api_ready. */
 NODISCARD struct err api_start(const struct api_options *options, struct api **ret_api);
-/* Accepts nothing more, lets what is under way be answered (202 or 503 where the decision does not
- * come), stops. NULL is fine. */
+/* Accepts nothing more, and waits for what is under way while there may be owners who decide it, up
+ * to API_DRAIN_MS. NULL is fine. */
+void api_drain(struct api *api);
+/* After api_drain: answers what is left (202 or 503), stops. NULL is fine. */
 void api_stop(struct api *api);
 
 enum api_kind { API_QUERIES, API_COMMANDS, API_KINDS };

@@ -126,9 +126,11 @@ bool authenticate(struct api_call *call)
         call->actor = api->options.developer;
         return judge_roles(call);
     }
-    if (!revocations_ready(api->revocations)) {
-        answer_problem(call, PROBLEM_UNAVAILABLE,
-                       "What has been revoked cannot be read at present, so no token is believed.");
+    if (!keys_ready(api->keys) || !revocations_ready(api->revocations)) {
+        answer_problem(
+            call, PROBLEM_UNAVAILABLE,
+            "Keys, or what has been revoked, cannot be read at present, so no token can be "
+            "judged.");
         return false;
     }
     if (!formed || !verify(api, token, &claims) || revocations_hit(api->revocations, &claims)) {

@@ -141,7 +141,7 @@ enum problem reader_reach_end(struct api_reader *reader, const char *service, co
     int64_t ends[PARTITIONS_MAX], first, until = clock_monotonic_ms() + API_NEGATIVE_WAIT_MS;
     bool there = false;
     for (int p = 0; p < log_topic_partitions(source); p++)
-        if (log_ends(source, p, &first, &ends[p]).code != ERR_OK)
+        if (log_ends_within(source, p, API_NEGATIVE_WAIT_MS, &first, &ends[p]).code != ERR_OK)
             return PROBLEM_UNAVAILABLE;
     for (;;) {
         struct err e = reader_reached(reader, service, model, source, ends, &there);

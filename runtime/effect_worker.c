@@ -595,7 +595,7 @@ static void run(struct worker *w)
 {
     while (!stopping(w))
         turn(w, true);
-    int64_t until_ms = clock_monotonic_ms() + EFFECT_DRAIN_MS;
+    int64_t until_ms = clock_monotonic_ms() + log_patience(w->options->log, EFFECT_DRAIN_MS);
     while (busy(w) && clock_monotonic_ms() < until_ms)
         turn(w, false);
     commit(w);

@@ -18,7 +18,7 @@ enum {
     TAIL_RING_RECORDS = 4096,     /* per topic partition */
     CATCH_UP_WAIT_MS = 200, /* log_read blocks so long behind the tail; up to 1 s where fetching is
                                slow */
-    METADATA_TIMEOUT_MS = 10000,
+    METADATA_TIMEOUT_MS = 5000,
     APPEND_TIMEOUT_MS = 20000, /* until an append is reported as failed */
     SESSION_TIMEOUT_MS = 6000,
     HEARTBEAT_MS = 500,
@@ -36,6 +36,12 @@ struct log_options {
 
 NODISCARD struct err log_open(const struct log_options *options, struct log **ret_log);
 void log_close(struct log *log); /* NULL is fine; readers, producers and groups are closed before */
+/* For a process that must end: nobody waits for a broker beyond `until_ms` (monotonic), whatever
+ * his own limit; who is under way then fails as if that had been reached. Any thread; at most once.
+ */
+void log_end_by(struct log *log, int64_t until_ms);
+/* How long to wait for a broker: so long, or what log_end_by leaves of it; 1 at least. */
+int log_patience(const struct log *log, int timeout_ms);
 const char *log_instance(const struct log *log);
 
 /* ERR_NOT_FOUND when the topic does not exist; blocks up to METADATA_TIMEOUT_MS. */

@@ -7,7 +7,8 @@
 
 enum {
     OWNED_MAX = TOPICS_MAX * PARTITIONS_MAX,
-    OFFSETS_TIMEOUT_MS = 10000,
+    OFFSETS_TIMEOUT_MS = 5000,
+    CLOSE_MS = 1000,
     REOPEN_MIN_MS = 500,
     REOPEN_MAX_MS = 8000
 };
@@ -142,6 +143,27 @@ static struct err client_open(struct log_group *g)
     return subscribe(g);
 }
 
+/* rd_kafka_consumer_close, but not for ever: with a coordinator that says nothing it waits for what
+ * is under way, commits and joins. What it would tell the coordinator is little: a static member
+ * keeps its seat. */
+static bool consumer_close(struct log_group *g)
+{
+    enum { STEP_MS = 20 };
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(g->client);
+    rd_kafka_error_t *error = rd_kafka_consumer_close_queue(g->client, queue);
+    int64_t until = now_ms() + log_patience(g->log, CLOSE_MS);
+    while (!error && !rd_kafka_consumer_closed(g->client) && now_ms() < until) {
+        rd_kafka_message_t *m = rd_kafka_consume_queue(queue, STEP_MS); /* calls on_rebalance */
+        if (m)
+            rd_kafka_message_destroy(m);
+    }
+    bool closed = rd_kafka_consumer_closed(g->client);
+    if (error)
+        rd_kafka_error_destroy(error);
+    rd_kafka_queue_destroy(queue);
+    return closed;
+}
+
 static void client_close(struct log_group *g)
 {
     if (g->queue) {
@@ -149,7 +171,8 @@ static void client_close(struct log_group *g)
         rd_kafka_queue_destroy(g->queue);
     }
     if (g->client)
-        rd_kafka_destroy(g->client);
+        rd_kafka_destroy_flags(g->client,
+                               consumer_close(g) ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     g->client = NULL;
     g->queue = NULL;
     g->owned_count = 0;
@@ -229,7 +252,8 @@ struct err group_committed(struct log_group *g, struct log_partition which, int6
         return FAIL(ERR_UNAVAILABLE, "group has no seat");
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(list, which.topic->name, which.partition);
-    rd_kafka_resp_err_t code = rd_kafka_committed(g->client, list, OFFSETS_TIMEOUT_MS);
+    rd_kafka_resp_err_t code =
+        rd_kafka_committed(g->client, list, log_patience(g->log, OFFSETS_TIMEOUT_MS));
     int64_t offset = list->elems[0].offset;
     if (!code)
         code = list->elems[0].err;

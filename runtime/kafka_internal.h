@@ -30,6 +30,7 @@ struct log {
     struct log_topic topics[TOPICS_MAX];
     int topics_count;
     rd_kafka_t *client;                 /* metadata and watermarks */
+    _Atomic int64_t end_by_ms;          /* see log_end_by; INT64_MAX: not told to end */
     struct fetcher *fetchers[FETCHERS]; /* the threads that keep the rings; NULL until somebody
                                            follows */
 };
@@ -46,6 +47,9 @@ NODISCARD struct err kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf,
  * meanwhile waits as long. */
 NODISCARD struct err kafka_reader_client(const struct log *log, const char *queued_kbytes,
                                          const char *wait_ms, rd_kafka_t **ret_client);
+/* rd_kafka_flush, but heeds a log_end_by that comes meanwhile. */
+NODISCARD rd_kafka_resp_err_t kafka_flush(const struct log *log, rd_kafka_t *client,
+                                          int timeout_ms);
 struct err kafka_fail(const char *what, rd_kafka_resp_err_t code);
 
 void tails_stop(struct log *log);

@@ -93,6 +93,31 @@ struct err kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **r
     return OK;
 }
 
+int log_patience(const struct log *log, int timeout_ms)
+{
+    int64_t end_by = atomic_load(&log->end_by_ms);
+    int64_t left = end_by == INT64_MAX ? timeout_ms : end_by - clock_monotonic_ms();
+    return left < 1 ? 1 : left < timeout_ms ? (int)left : timeout_ms;
+}
+
+rd_kafka_resp_err_t kafka_flush(const struct log *log, rd_kafka_t *client, int timeout_ms)
+{
+    enum { STEP_MS = 100 };
+    rd_kafka_resp_err_t code;
+    int64_t left_ms, until = clock_monotonic_ms() + timeout_ms;
+    do {
+        left_ms = until - clock_monotonic_ms();
+        left_ms = left_ms < 0 ? 0 : log_patience(log, (int)left_ms);
+        code = rd_kafka_flush(client, left_ms < STEP_MS ? (int)left_ms : STEP_MS);
+    } while (code == RD_KAFKA_RESP_ERR__TIMED_OUT && left_ms > STEP_MS);
+    return code;
+}
+
+void log_end_by(struct log *log, int64_t until_ms)
+{
+    atomic_store(&log->end_by_ms, until_ms);
+}
+
 static struct err reader_conf(rd_kafka_conf_t *conf, const char *queued_kbytes, const char *wait_ms)
 {
     static const char *const settings[] = {
@@ -140,6 +165,7 @@ struct err log_open(const struct log_options *options, struct log **ret_log)
     snprintf(log->brokers, sizeof log->brokers, "%s", options->brokers);
     snprintf(log->instance, sizeof log->instance, "%s", options->instance);
     log->settings = options->kafka_settings;
+    atomic_store(&log->end_by_ms, INT64_MAX);
     pthread_mutex_init(&log->lock, NULL);
     struct err e = kafka_reader_client(log, "64", "100", &log->client);
     if (e.code != ERR_OK) {
@@ -172,7 +198,7 @@ static struct err ask_partitions(struct log *log, const char *name, int *ret_par
     if (!topic)
         return FAIL(ERR_CONFIG, "topic name");
     rd_kafka_resp_err_t code =
-        rd_kafka_metadata(log->client, 0, topic, &metadata, METADATA_TIMEOUT_MS);
+        rd_kafka_metadata(log->client, 0, topic, &metadata, log_patience(log, METADATA_TIMEOUT_MS));
     rd_kafka_topic_destroy(topic);
     if (code)
         return kafka_fail("topic metadata", code);
@@ -294,7 +320,7 @@ static struct err find_end(struct log_topic *topic, int partition, int64_t which
 struct err log_ends_within(struct log_topic *topic, int partition, int timeout_ms,
                            int64_t *ret_first, int64_t *ret_end)
 {
-    int64_t first, end, until_ms = clock_monotonic_ms() + timeout_ms;
+    int64_t first, end, until_ms = clock_monotonic_ms() + log_patience(topic->log, timeout_ms);
     TRY(find_end(topic, partition, RD_KAFKA_OFFSET_BEGINNING, until_ms, &first));
     TRY(find_end(topic, partition, RD_KAFKA_OFFSET_END, until_ms, &end));
     *ret_first = first;

@@ -156,8 +156,9 @@ static rd_kafka_topic_t *handle_of(struct log_producer *producer, struct log_top
     const struct rd_kafka_metadata *metadata;
     if (!producer->handles[i]) {
         producer->handles[i] = rd_kafka_topic_new(producer->client, topic->name, NULL);
-        if (producer->handles[i] && rd_kafka_metadata(producer->client, 0, producer->handles[i],
-                                                      &metadata, METADATA_TIMEOUT_MS) == 0)
+        if (producer->handles[i] &&
+            rd_kafka_metadata(producer->client, 0, producer->handles[i], &metadata,
+                              log_patience(producer->log, METADATA_TIMEOUT_MS)) == 0)
             rd_kafka_metadata_destroy(metadata);
     }
     return producer->handles[i];
@@ -206,6 +207,6 @@ int producer_poll(struct log_producer *producer, int timeout_ms)
 struct err producer_flush(struct log_producer *producer, int timeout_ms)
 {
     TRY(renew_if_fatal(producer));
-    rd_kafka_resp_err_t code = rd_kafka_flush(producer->client, timeout_ms);
+    rd_kafka_resp_err_t code = kafka_flush(producer->log, producer->client, timeout_ms);
     return code ? kafka_fail("flush", code) : OK;
 }

@@ -158,8 +158,8 @@ static struct err learn_target(struct transactor *t)
     t->handle = rd_kafka_topic_new(t->client, t->target->name, NULL);
     if (!t->handle)
         return FAIL(ERR_CONFIG, "topic name");
-    rd_kafka_resp_err_t code =
-        rd_kafka_metadata(t->client, 0, t->handle, &metadata, METADATA_TIMEOUT_MS);
+    rd_kafka_resp_err_t code = rd_kafka_metadata(t->client, 0, t->handle, &metadata,
+                                                 log_patience(t->log, METADATA_TIMEOUT_MS));
     if (code)
         return kafka_fail("topic metadata", code);
     rd_kafka_metadata_destroy(metadata);
@@ -267,9 +267,11 @@ void transactor_close(struct transactor *t)
 static struct err initialise(struct transactor *t)
 {
     TRY(producer_create(t));
-    struct err e = check(rd_kafka_init_transactions(t->client, t->init_ms), "init_transactions");
-    if (e.code != ERR_OK && t->init_ms < TRANSACTION_INIT_MAX_MS)
-        t->init_ms *= 2;
+    struct err e = check(rd_kafka_init_transactions(t->client, log_patience(t->log, t->init_ms)),
+                         "init_transactions");
+    if (e.code != ERR_OK)
+        t->init_ms =
+            t->init_ms < TRANSACTION_INIT_MAX_MS / 2 ? 2 * t->init_ms : TRANSACTION_INIT_MAX_MS;
     return e;
 }
 
@@ -354,12 +356,18 @@ struct err transaction_put(struct transactor *t, const struct transaction_record
     if (e.code != ERR_OK)
         return broken(t, e);
     rd_kafka_resp_err_t code = produce(t, record);
-    for (int waited = 0; code == RD_KAFKA_RESP_ERR__QUEUE_FULL && waited < TRANSACTION_TIMEOUT_MS;
+    for (int waited = 0; code == RD_KAFKA_RESP_ERR__QUEUE_FULL &&
+                         waited < log_patience(t->log, TRANSACTION_TIMEOUT_MS);
          waited += QUEUE_WAIT_MS) {
         rd_kafka_poll(t->client, QUEUE_WAIT_MS);
         code = produce(t, record);
     }
     return code ? broken(t, kafka_fail("produce", code)) : OK;
+}
+
+static int step_patience(const struct transactor *t)
+{
+    return log_patience(t->log, TRANSACTION_STEP_MS);
 }
 
 static struct err send_positions(struct transactor *t, const int64_t *positions)
@@ -370,9 +378,9 @@ static struct err send_positions(struct transactor *t, const int64_t *positions)
         if (positions[p] >= 0)
             rd_kafka_topic_partition_list_add(list, t->source->name, p)->offset = positions[p];
     assert(list->cnt > 0);
-    struct err e = check(rd_kafka_send_offsets_to_transaction(t->client, list, t->membership,
-                                                              TRANSACTION_TIMEOUT_MS),
-                         "send_offsets_to_transaction");
+    struct err e = check(
+        rd_kafka_send_offsets_to_transaction(t->client, list, t->membership, step_patience(t)),
+        "send_offsets_to_transaction");
     rd_kafka_topic_partition_list_destroy(list);
     return e;
 }
@@ -381,14 +389,13 @@ static struct err send_positions(struct transactor *t, const int64_t *positions)
 static struct err carry_out(struct transactor *t, const int64_t *positions)
 {
     TRY(begin(t));
-    rd_kafka_resp_err_t code = rd_kafka_flush(t->client, TRANSACTION_TIMEOUT_MS);
+    rd_kafka_resp_err_t code = kafka_flush(t->log, t->client, TRANSACTION_TIMEOUT_MS);
     if (code)
         return kafka_fail("flush", code);
     if (atomic_load(&t->lost))
         return FAIL(ERR_UNAVAILABLE, "a record was not delivered");
     TRY(send_positions(t, positions));
-    TRY(check(rd_kafka_commit_transaction(t->client, TRANSACTION_TIMEOUT_MS),
-              "commit_transaction"));
+    TRY(check(rd_kafka_commit_transaction(t->client, step_patience(t)), "commit_transaction"));
     if (atomic_load(&t->tainted))
         return FAIL(ERR_UNAVAILABLE, "a request of the transaction was repeated");
     return OK;

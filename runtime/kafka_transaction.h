@@ -15,7 +15,8 @@
 enum {
     TRANSACTION_TIMEOUT_MS = 15000, /* then the broker has aborted it */
     TRANSACTION_INIT_MIN_MS = 60,   /* the first try of a start; doubled per try */
-    TRANSACTION_INIT_MAX_MS = 8000,
+    TRANSACTION_INIT_MAX_MS = 5000,
+    TRANSACTION_STEP_MS = 5000, /* for its positions, and for its commit */
     TRANSACTION_HEADERS_MAX = 16,
 };
 
@@ -52,8 +53,8 @@ NODISCARD struct err transactor_start(struct transactor *transactor, int64_t *re
 NODISCARD struct err transaction_put(struct transactor *transactor,
                                      const struct transaction_record *record);
 /* Until every record is on the log, then the positions (-1: unchanged), then the commit; at most
- * three times TRANSACTION_TIMEOUT_MS. Opens a transaction if none is open. On an error the outcome
- * is unknown until the next start. At least one position is given. */
+ * TRANSACTION_TIMEOUT_MS and twice TRANSACTION_STEP_MS. Opens a transaction if none is open. On an
+ * error the outcome is unknown until the next start. At least one position is given. */
 NODISCARD struct err transaction_commit(struct transactor *transactor, const int64_t *positions);
 
 #endif

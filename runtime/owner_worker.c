@@ -621,7 +621,7 @@ static size_t round_of(struct worker *w)
 /* What was appended is waited for: its answer may already be on the way to a client. */
 static void settle_all(struct worker *w)
 {
-    int64_t until = clock_monotonic_ms() + OWNER_STOP_MS;
+    int64_t until = clock_monotonic_ms() + log_patience(w->options->log, OWNER_STOP_MS);
     struct err e = producer_flush(w->producer, OWNER_STOP_MS);
     if (e.code != ERR_OK)
         report(REPORT_WARN, "stopped_with_appends_under_way", "group", w->options->group, NULL);

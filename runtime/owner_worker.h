@@ -16,7 +16,7 @@ enum {
     OWNER_POSITION_FACTS = 10000, /* foreign facts read without a decision until positions are
                                      written */
     OWNER_POSITION_MS = 60000,
-    OWNER_STOP_MS = 5000, /* to finish what was appended when stopping */
+    OWNER_STOP_MS = 4000, /* to finish what was appended when stopping */
 };
 
 /* Numbers for /metrics and /readyz; written by the worker, read by anybody. */

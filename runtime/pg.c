@@ -1,12 +1,24 @@
 /* Connections to PostgreSQL and the meaning of its answers. */
 #include "runtime/pg.h"
 
+#include <assert.h>
 #include <libpq-fe.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
-enum { STATE_LEN = 5, SQL_MAX = 16384 };
+enum { STATE_LEN = 5, SQL_MAX = 16384, OPEN_MAX = 128 };
+
+/* Every open connection's socket once more: libpq may close its own at any moment, and the number
+ * may be another's then. */
+static struct {
+    pthread_mutex_t lock;
+    int sockets[OPEN_MAX + 1]; /* by place, from 1; 0: free */
+    bool hung_up;
+} lines = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* SQLSTATE as base 36: fits in 26 bits. */
 static int32_t pack_state(const char *state)
@@ -75,10 +87,64 @@ static void ignore_notice(void *context, const PGresult *result)
     (void)result;
 }
 
+/* ---- hanging up ---- */
+
+static struct err take_place(struct pg *pg)
+{
+    struct err e = OK;
+    int place = 1;
+    pthread_mutex_lock(&lines.lock);
+    while (place <= OPEN_MAX && lines.sockets[place])
+        place++;
+    assert(place <= OPEN_MAX);
+    if (lines.hung_up)
+        e = FAIL(ERR_UNAVAILABLE, "this process is stopping");
+    else if ((lines.sockets[place] = dup(PQsocket(pg->conn))) > 0)
+        pg->place = place;
+    else
+        lines.sockets[place] = 0;
+    pthread_mutex_unlock(&lines.lock);
+    return e;
+}
+
+static void leave_place(struct pg *pg)
+{
+    if (!pg->place)
+        return;
+    pthread_mutex_lock(&lines.lock);
+    close(lines.sockets[pg->place]);
+    lines.sockets[pg->place] = 0;
+    pthread_mutex_unlock(&lines.lock);
+    pg->place = 0;
+}
+
+static bool has_hung_up(void)
+{
+    pthread_mutex_lock(&lines.lock);
+    bool hung_up = lines.hung_up;
+    pthread_mutex_unlock(&lines.lock);
+    return hung_up;
+}
+
+void store_hang_up(void)
+{
+    pthread_mutex_lock(&lines.lock);
+    lines.hung_up = true;
+    for (int place = 1; place <= OPEN_MAX; place++)
+        if (lines.sockets[place])
+            shutdown(lines.sockets[place], SHUT_RDWR);
+    pthread_mutex_unlock(&lines.lock);
+}
+
+/* ---- connections ---- */
+
 struct err pg_open(struct pg *pg, const char *conninfo, const char *application,
                    const char *settings, int connect_seconds)
 {
     char seconds[16];
+    *pg = (struct pg){0};
+    if (has_hung_up())
+        return FAIL(ERR_UNAVAILABLE, "this process is stopping");
     snprintf(seconds, sizeof seconds, "%d", connect_seconds);
     /* dbname first: it is expanded as a conninfo string, and what follows overrides it. */
     const char *names[] = {"dbname",
@@ -94,10 +160,12 @@ struct err pg_open(struct pg *pg, const char *conninfo, const char *application,
                            NULL};
     const char *values[] = {conninfo, application, settings, seconds, "1", "5",
                             "2",      "3",         "10000",  "UTF8",  NULL};
-    *pg = (struct pg){.conn = PQconnectdbParams(names, values, 1)};
+    pg->conn = PQconnectdbParams(names, values, 1);
     if (!pg->conn)
         return FAIL(ERR_NOMEM, "connection to the database");
     struct err err = check_connection(pg);
+    if (err.code == ERR_OK)
+        err = take_place(pg);
     if (err.code != ERR_OK) {
         pg_close(pg);
         return err;
@@ -108,6 +176,7 @@ struct err pg_open(struct pg *pg, const char *conninfo, const char *application,
 
 void pg_close(struct pg *pg)
 {
+    leave_place(pg);
     PQfinish(pg->conn);
     pg->conn = NULL;
 }

@@ -11,6 +11,7 @@ struct pg_result; /* PGresult */
 
 struct pg {
     struct pg_conn *conn;
+    int place; /* among those that store_hang_up ends, from 1; 0: none */
     char message[STORE_MESSAGE_MAX + 1];
 };
 

@@ -23,7 +23,7 @@ enum {
     STORE_MESSAGE_MAX = 400,
     STORE_STATEMENT_MS = 60000, /* the longest one statement of a worker may take */
     STORE_LOCK_MS = 3000,       /* the longest it waits for a lock */
-    STORE_CONNECT_SECONDS = 5,
+    STORE_CONNECT_SECONDS = 3,
     STORE_CONNINFO_MAX = 1024,
 };
 
@@ -33,6 +33,10 @@ struct store;
 NODISCARD struct err store_open(const char *conninfo, const char *application,
                                 struct store **ret_store);
 void store_close(struct store *store); /* NULL is fine */
+/* For a process that must end: breaks every connection to a database that it has, query.h's too, so
+ * that nobody waits any longer for a server that says nothing; later ones fail at once. What was
+ * under way fails with ERR_UNAVAILABLE. Any thread; does not block. */
+void store_hang_up(void);
 /* What the database said last when it refused; never NULL. */
 const char *store_message(const struct store *store);
 /* Where the databases of the services, and the vault, are. */

@@ -27,7 +27,7 @@ class Link:
 
 
 class Crew:
-    """`named`: KAFKA, PG_PORT, SANDBOX_PORT, FOLDLOG, SANDBOX of the environment, without their prefix."""
+    """`named`: KAFKA, PG, PG_PORT, SANDBOX_PORT, FOLDLOG, SANDBOX of the environment, without their prefix."""
 
     def __init__(self, run, named, environment, split):
         self.run, self.named, self.environment, self.split = run, named, environment, split
@@ -74,7 +74,7 @@ class Crew:
             "FOLDLOG_INSTANCE": process, "FOLDLOG_PORT": str(self.port_of[process]),
             "FOLDLOG_ADMIN_PORT": str(self.admin_ports[process]), "FOLDLOG_ROLES": ",".join(self.roles[process]),
             "FOLDLOG_KAFKA": f"127.0.0.1:{kafka}", "FOLDLOG_PAYMENT_URL": f"http://127.0.0.1:{sandbox}",
-            "FOLDLOG_PG": f"host=127.0.0.1 port={postgres} user=postgres dbname=postgres"}
+            "FOLDLOG_PG": self.named["PG"].replace(f"port={self.named['PG_PORT']}", f"port={postgres}")}
         if self.roles[process] == ("gateway",):
             api = f"http://127.0.0.1:{self.port_of[f'{MACHINES[1]}-api']}"
             mine |= {f"FOLDLOG_{s.upper()}_API": api for s in SERVICES}

@@ -203,6 +203,59 @@ def roles_are_refused(composed):
     check("which PostgreSQL knows", kept[0] == 0 and int(kept[1]) >= len(ways), kept)
 
 
+WRONG = "notthepassword"
+
+
+def with_password(way, password):
+    return re.sub(r"password=\S+", f"password={password}" if password else "", way)
+
+
+def wrong_passwords_are_refused(composed):
+    for name, way in ways_in(composed).items():
+        for password, said in ((WRONG, "password authentication failed"), ("", "no password supplied")):
+            code, heard = ask(with_password(way, password), "SELECT 1")
+            check(f"foldlog_{name} is refused with {'a wrong' if password else 'no'} password",
+                  code != 0 and said in heard, heard)
+
+
+def wrong_way(composed):
+    """order-projections, with a wrong password for its database."""
+    given = composed.environment("order-projections")
+    with open(given.pop("FOLDLOG_ORDER_PG_FILE"), encoding="ascii") as file:
+        return given | {"FOLDLOG_ORDER_PG": with_password(file.read().strip(), WRONG),
+                        "FOLDLOG_INSTANCE": f"wrong-{composed.run}", "FOLDLOG_PORT": str(free_port()),
+                        "FOLDLOG_ADMIN_PORT": str(free_port())}
+
+
+def names_the_cause(what, text):
+    check(f"{what} names the service, the setting and the cause",
+          all(word in text for word in ("order", "--order-pg", "password authentication failed")), text[-600:])
+    check(f"{what} shows no password", WRONG not in text)
+
+
+def wrong_password_is_told(composed):
+    given = wrong_way(composed)
+    done = subprocess.run([composed.binary, "doctor", "--json"], env=given, text=True, capture_output=True, timeout=60)
+    findings = [json.loads(line) for line in done.stdout.splitlines()]
+    [found] = [f for f in findings if f["check"] == "database of order"]
+    equal("doctor finds a wrong password", (done.returncode, found["good"]), (1, False))
+    names_the_cause("doctor", found["note"])
+    check("nor anywhere else", WRONG not in done.stdout + done.stderr)
+    log = "compose-wrong.log"
+    with open(log, "w", encoding="utf-8") as out:
+        running = subprocess.Popen(composed.command("order-projections"), env=given, stdout=out, stderr=out)
+    try:
+        def told():
+            with open(log, encoding="utf-8") as file:
+                return next((line for line in file if "database_not_entered" in line), None)
+        names_the_cause("run", wait_until("run tells of a wrong password", told, 30))
+        with open(log, encoding="utf-8") as file:
+            check("nor in any other line", WRONG not in file.read())
+    finally:
+        running.terminate()
+        equal("which does not keep it from ending", running.wait(30), 0)
+
+
 def nobody_is_administrator(composed):
     """Who is connected while all services run."""
     code, said = ask(composed.named["PG"], "SELECT DISTINCT usename || ' ' || datname FROM pg_stat_activity WHERE"
@@ -231,6 +284,8 @@ try:
     check("and its timeline, from fulfilment's database", foldlog.happened(order, "fulfilment.completed.v1"))
     nobody_is_administrator(composed)
     roles_are_refused(composed)
+    wrong_passwords_are_refused(composed)
+    wrong_password_is_told(composed)
 finally:
     composed.stop()
 finish()

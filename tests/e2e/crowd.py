@@ -7,8 +7,9 @@ METHODS = ("ok", "ok", "ok", "slow:100", "error:1", "declined", "duplicate-respo
 
 
 class Crowd:
-    def __init__(self, foldlog, skus):
-        self.foldlog, self.skus = foldlog, skus
+    def __init__(self, foldlog, skus, word="order"):
+        """word: part of the keys, another for each crowd of a Foldlog."""
+        self.foldlog, self.skus, self.word = foldlog, skus, word
         self.taken = {}  # order number -> set of ids it was answered with
         self.lock = threading.Lock()
 
@@ -17,7 +18,7 @@ class Crowd:
         return self.foldlog.order_body(*lines, method=METHODS[n % len(METHODS)])
 
     def buy(self, n):
-        key, end = f"{self.foldlog.run}-order-{n}", time.monotonic() + 120
+        key, end = f"{self.foldlog.run}-{self.word}-{n}", time.monotonic() + 120
         while time.monotonic() < end:
             try:
                 answer = self.foldlog.post("/v1/orders", self.body(n), key)

@@ -279,6 +279,27 @@ def over_a_restart(foldlog):
     equal("refresh tokens too", refresh(foldlog, good["refresh_token"]).status, 200)
 
 
+def keys_not_read_yet(foldlog):
+    """A process that cannot reach the vault since it started does not know the keys: it can judge no token."""
+    ada = foldlog.person("ada")
+    token = log_in(foldlog, ada.email, ada.password)["access_token"]
+    foldlog.stop_well()
+    foldlog.environment["FOLDLOG_VAULT_PG"] = "host=127.0.0.1 port=1 user=foldlog_vault dbname=foldlog_vault"
+    foldlog.launch()
+    def answered():
+        try:
+            return foldlog.anonymous("GET", "/v1/products?limit=1").status == 200
+        except OSError:
+            return False
+    wait_until("it answers", answered, 30)
+    answer = foldlog.anonymous("GET", f"/v1/users/{ada.id}", headers={"Authorization": f"Bearer {token}"})
+    equal("a good token is not refused while the keys are not known", (answer.status, answer.code()), (503, "unavailable"))
+    foldlog.stop_well()
+    del foldlog.environment["FOLDLOG_VAULT_PG"]
+    foldlog.start()
+    equal("and believed when they are", status(foldlog, token, ada), 200)
+
+
 def keys_change(binary):
     """Each key signs for 6 s and is shown 4 s before: within three rotations nothing may fail."""
     with System(binary, key_rotation_s=6, key_ahead_s=4) as foldlog:
@@ -339,7 +360,8 @@ def without_secrets(foldlog):
 
 with System(sys.argv[1]) as foldlog:
     for story in (registering, two_at_once, logging_in, tokens, going_on, logging_out, changing_the_password,
-                  roles_and_status, profile, the_longest, erasing, erasing_by_the_operator, over_a_restart, the_administrator,
+                  roles_and_status, profile, the_longest, erasing, erasing_by_the_operator, over_a_restart,
+                  keys_not_read_yet, the_administrator,
                   without_secrets):
         story(foldlog)
 keys_change(sys.argv[1])

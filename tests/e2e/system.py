@@ -229,10 +229,14 @@ class System:
         except OSError:
             return False
 
-    def start(self):
+    def launch(self):
+        """Without waiting for it."""
         with open(f"{self.name}.log", "a") as log:
             self.process = subprocess.Popen([self.binary, "run"], env=self.environment, stdout=log,
                                             stderr=log)
+
+    def start(self):
+        self.launch()
         wait_until("ready", self.is_ready, READY_S)
 
     def kill(self):

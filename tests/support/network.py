@@ -188,6 +188,7 @@ class Line:
     def request(self, way, frame):
         """False: it stays where it is."""
         api_key = int.from_bytes(frame[4:6], "big")
+        self.link.requested[api_key] = self.link.requested.get(api_key, 0) + 1
         rule = self.link.rule_for(api_key)
         what = rule.what if rule else None
         if what == HOLD:
@@ -250,11 +251,18 @@ class Link:
         self.rules = []
         self.held = []  # lines of which a request is held
         self.seen = {}  # api key -> how many answers
+        self.requested = {}  # api key -> how many requests
         self.hits = self.swallowed = 0
         self.is_cut = False
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port = 0
+        self.listen()
+
+    def listen(self):
+        self.listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
         self.listener.setblocking(False)
         self.port = self.listener.getsockname()[1]
+        self.network.listeners[self.listener.fileno()] = self
+        self.network.epoll.register(self.listener.fileno(), READ)
 
     def accept(self):
         try:
@@ -338,6 +346,18 @@ class Link:
                 line.watch()
 
 
+    def leave(self):
+        """As a server that has ended: connections are reset, new ones are refused."""
+        self.network.epoll.unregister(self.listener.fileno())
+        del self.network.listeners[self.listener.fileno()]
+        self.listener.close()
+        for line in list(self.lines):
+            line.close(True)
+
+    def come_back(self):
+        self.listen()
+
+
 class Network:
     """One thread moves all bytes; the methods may be called from any other."""
 
@@ -394,10 +414,8 @@ class Network:
 
     def open(self, name, server_port, kafka=False):
         with self.lock:
-            link = self.links[name] = Link(self, server_port, kafka)
-            self.listeners[link.listener.fileno()] = link
-            self.epoll.register(link.listener.fileno(), READ)
-        return link
+            self.links[name] = Link(self, server_port, kafka)
+            return self.links[name]
 
     def call(self, link, method, **arguments):
         with self.lock:
@@ -432,8 +450,17 @@ class KafkaLink:
     def held(self):
         return len(self.link.held)
 
+    def leave(self):
+        self.network.call("kafka", "leave")
+
+    def come_back(self):
+        self.network.call("kafka", "come_back")
+
     def answers(self, api_key):
         return self.link.seen.get(api_key, 0)
+
+    def requests(self, api_key):
+        return self.link.requested.get(api_key, 0)
 
 
 class Remote:

@@ -9,7 +9,8 @@ import time
 import network
 
 PRODUCE, FETCH = network.PRODUCE, 1
-WAIT_S = 0.3
+WAIT_S = 0.3  # in which nothing comes
+PATIENCE_S = 10  # until something does
 failed = 0
 
 
@@ -54,13 +55,13 @@ class Server:
 class Client:
     def __init__(self, port):
         self.sock = socket.create_connection(("127.0.0.1", port))
-        self.sock.settimeout(WAIT_S)
 
     def ask(self, key, number):
         self.sock.sendall(struct.pack(">ihhi", 8, key, 0, number))
 
-    def hear(self):
+    def hear(self, seconds=PATIENCE_S):
         """The number answered; None: nothing; "broken": the connection is."""
+        self.sock.settimeout(seconds)
         try:
             head = self.sock.recv(4, socket.MSG_WAITALL)
             return struct.unpack(">i", self.sock.recv(4, socket.MSG_WAITALL))[0] if head else "broken"
@@ -69,9 +70,12 @@ class Client:
         except OSError:
             return "broken"
 
-    def call(self, key, number):
-        self.ask(key, number)
-        return self.hear()
+    def call(self, key, number, seconds=PATIENCE_S):
+        try:
+            self.ask(key, number)
+        except OSError:
+            return "broken"
+        return self.hear(seconds)
 
 
 SERVER, NETWORK = Server(), network.Network()
@@ -96,13 +100,14 @@ def held_and_late():
     client = fresh()
     tell("fault", what=network.HOLD, api_key=PRODUCE)
     equal("another kind of request passes", client.call(FETCH, 1), 1)
-    equal("the one that is held is not answered", client.call(PRODUCE, 2), None)
-    equal("nor is what follows it", client.call(FETCH, 3), None)
+    equal("the one that is held is not answered", client.call(PRODUCE, 2, WAIT_S), None)
+    equal("nor is what follows it", client.call(FETCH, 3, WAIT_S), None)
     equal("nothing of it has arrived", arrived(), [1])
     equal("one is let go", tell("release"), 1)
     equal("it is answered, in order", (client.hear(), client.hear()), (2, 3))
     tell("fault", what=network.HOLD, api_key=PRODUCE)
-    client.call(PRODUCE, 4)
+    client.ask(PRODUCE, 4)
+    time.sleep(WAIT_S)
     client.sock.close()
     equal("let go after its client is gone", tell("release"), 1)
     equal("it still arrives", arrived(), [1, 2, 3, 4])
@@ -119,7 +124,7 @@ def lost():
     equal("though the request arrived", arrived(), [2])
     client = fresh()
     tell("fault", what=network.LOSE_ANSWER, api_key=PRODUCE, silent=True)
-    equal("or it falls silent", (client.call(PRODUCE, 3), client.call(FETCH, 4)), (None, None))
+    equal("or it falls silent", (client.call(PRODUCE, 3, WAIT_S), client.call(FETCH, 4, WAIT_S)), (None, None))
     tell("mend")
     equal("until it is mended by breaking it", client.hear(), "broken")
 
@@ -128,15 +133,15 @@ def twice():
     client = fresh()
     tell("fault", what=network.DUPLICATE, api_key=PRODUCE)
     equal("a request that is doubled is answered once",
-          (client.call(PRODUCE, 1), client.call(PRODUCE, 2), client.hear()), (1, 2, None))
+          (client.call(PRODUCE, 1), client.call(PRODUCE, 2), client.hear(WAIT_S)), (1, 2, None))
     equal("and arrives twice", arrived(), [1, 1, 2])
 
 
 def cut_off():
     client = fresh()
     tell("cut")
-    equal("cut off: silence", client.call(PRODUCE, 1), None)
-    equal("also for who is new", Client(LINK.port).call(PRODUCE, 9), None)
+    equal("cut off: silence", client.call(PRODUCE, 1, WAIT_S), None)
+    equal("also for who is new", Client(LINK.port).call(PRODUCE, 9, WAIT_S), None)
     tell("heal", broken=False)
     equal("healed, it goes on where it was", client.hear(), 1)
     tell("cut")
@@ -146,6 +151,19 @@ def cut_off():
     equal("and what was on the way is gone", 2 in arrived(), False)
 
 
-for story in (held_and_late, lost, twice, cut_off):
+def gone():
+    client = fresh()
+    equal("before", client.call(PRODUCE, 1), 1)
+    tell("leave")
+    equal("gone: who was connected is cut short", client.call(PRODUCE, 2), "broken")
+    try:
+        equal("and nobody else is let in", Client(LINK.port).call(PRODUCE, 9), "refused")
+    except ConnectionRefusedError:
+        equal("and nobody else is let in", "refused", "refused")
+    tell("come_back")
+    equal("back, on the same port", fresh().call(PRODUCE, 3), 3)
+
+
+for story in (held_and_late, lost, twice, cut_off, gone):
     story()
 sys.exit(1 if failed else 0)

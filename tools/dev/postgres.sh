@@ -24,6 +24,20 @@ pg_make_home() {
     chmod 700 "$home"
 }
 
+# The administrator is let in from this machine, as whoever may start the server might as well be;
+# all others, which are the services, need their password.
+pg_rules() {
+    printf 'host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n'
+}
+
+# `foldlog migrate` gives it to every role that has no conninfo of its own.
+pg_password() {
+    [ -s "$RUN/pg.password" ] || (umask 077 && od -An -v -tx1 -N16 /dev/urandom | tr -d ' \n' >"$RUN/pg.password")
+    cat "$RUN/pg.password"
+}
+
+pg_conninfo() { echo "host=127.0.0.1 port=$PG_PORT user=postgres dbname=postgres password=$(pg_password)"; }
+
 pg_prepare() {
     pg_make_home
     local data
@@ -32,12 +46,13 @@ pg_prepare() {
     find "$data" -mindepth 1 -delete # a creation that was cut short
     (cd / && as_postgres "$(pg_bin)/initdb" -D "$data/data" -U postgres --auth=trust \
         --encoding=UTF8 --locale=C.UTF-8) >>"$RUN/postgres.log" 2>&1 || return 1
+    pg_rules | (as_postgres tee "$data/data/pg_hba.conf") >/dev/null || return 1
     (as_postgres touch "$data/ready")
 }
 
 pg_remove() {
     [ ! -e "$RUN/pg" ] || rm -rf "$(realpath "$RUN/pg")"
-    rm -f "$RUN/pg"
+    rm -f "$RUN/pg" "$RUN/pg.password"
 }
 
 # The lock of a killed server: its children leave a moment later, and where nobody reaps it, it stays

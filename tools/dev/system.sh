@@ -10,7 +10,7 @@ own_pg() { [ -z "${FOLDLOG_PG:-}" ]; }
 export_addresses() {
     export FOLDLOG_PORT=$PORT FOLDLOG_ADMIN_PORT=$ADMIN_PORT
     export FOLDLOG_KAFKA=${FOLDLOG_KAFKA:-127.0.0.1:$KAFKA_PORT}
-    export FOLDLOG_PG=${FOLDLOG_PG:-host=127.0.0.1 port=$PG_PORT user=postgres dbname=postgres}
+    export FOLDLOG_PG=${FOLDLOG_PG:-$(pg_conninfo)}
     export FOLDLOG_PAYMENT_URL=${FOLDLOG_PAYMENT_URL:-http://127.0.0.1:$SANDBOX_PORT}
     export FOLDLOG_DEV=${FOLDLOG_DEV:-true} # one broker, one replica
     export FOLDLOG_ADMIN_FILE=${FOLDLOG_ADMIN_FILE:-$RUN/admin.json}

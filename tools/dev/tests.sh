@@ -83,7 +83,8 @@ tests_services() {
     ensure_python
     ensure_promtool
     export FOLDLOG_TEST_KAFKA=127.0.0.1:$KAFKA_PORT
-    export FOLDLOG_TEST_PG="host=127.0.0.1 port=$PG_PORT user=postgres dbname=postgres"
+    FOLDLOG_TEST_PG=$(pg_conninfo)
+    export FOLDLOG_TEST_PG
     export FOLDLOG_TEST_SANDBOX=http://127.0.0.1:$SANDBOX_PORT
 }
 
@@ -127,7 +128,7 @@ chaos_run() {
     kafka_command >"$RUN/kafka.argv"
     pg_command >"$RUN/postgres.argv"
     FOLDLOG_RUN=$RUN CHAOS_KAFKA=127.0.0.1:$KAFKA_PORT CHAOS_PG_PORT=$PG_PORT \
-        CHAOS_PG="host=127.0.0.1 port=$PG_PORT user=postgres dbname=postgres" \
+        CHAOS_PG=$(pg_conninfo) \
         CHAOS_SANDBOX_PORT=$SANDBOX_PORT CHAOS_SANDBOX=$ROOT/$SANDBOX CHAOS_FOLDLOG=$ROOT/$FOLDLOG \
         PYTHONDONTWRITEBYTECODE=1 python3 tests/chaos/chaos.py "$@" 9>&-
 }
