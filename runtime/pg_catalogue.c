@@ -68,6 +68,24 @@ struct err store_conninfo(const struct databases *databases, const char *service
 
 /* ---- lease ---- */
 
+/* An owner that stands still in the middle of a unit holds its lock as long as it stands, however
+ * long ago its lease ran out: nothing but its connection keeps it. */
+static struct err end_stale_owner(struct store *store, const char *service)
+{
+    PGresult *result;
+    const char *params[] = {service};
+    TRY(pg_ask(&store->pg,
+               "SELECT pg_terminate_backend(l.pid) FROM pg_locks l, projection_lease p"
+               " WHERE p.service = $1 AND p.until < clock_timestamp()"
+               " AND l.relation = 'projection_lease'::regclass AND l.mode = 'RowExclusiveLock'"
+               " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+               " AND l.pid <> pg_backend_pid()"
+               " AND NOT EXISTS (SELECT 1 FROM pg_locks w WHERE w.pid = l.pid AND NOT w.granted)",
+               COUNT(params), params, &result));
+    PQclear(result);
+    return OK;
+}
+
 struct err store_lease_take(struct store *store, const char *service, struct uuid owner,
                             const char *instance, bool succeeds, int lease_ms, bool *ret_held)
 {
@@ -75,6 +93,7 @@ struct err store_lease_take(struct store *store, const char *service, struct uui
     PGresult *result;
     uuid_format(owner, id);
     snprintf(ms, sizeof ms, "%d", lease_ms);
+    TRY(end_stale_owner(store, service));
     const char *params[] = {service, id, instance, ms, succeeds ? "true" : "false"};
     TRY(pg_ask(
         &store->pg,

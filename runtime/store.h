@@ -52,7 +52,8 @@ NODISCARD struct err store_conninfo(const struct databases *databases, const cha
 /* ---- who may write: one owner per service, by the database's clock ---- */
 
 /* Takes or renews the lease when it is free, mine, or has run out; with `succeeds` also when it is
- * held under the same instance name, by a process that this one has come after. */
+ * held under the same instance name, by a process that this one has come after. An owner whose
+ * lease has run out while it stood in a unit loses its connection. */
 NODISCARD struct err store_lease_take(struct store *store, const char *service, struct uuid owner,
                                       const char *instance, bool succeeds, int lease_ms,
                                       bool *ret_held);

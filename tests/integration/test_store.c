@@ -326,11 +326,13 @@ static void stand_before_commit(void *context)
 START_TEST(who_lost_the_lease_writes_nothing)
 {
     struct running zombie, heir;
-    atomic_store(&gate, 0);
-    trade_orders(trade, 50);
+    atomic_store(&gate, 2);
     prepare_worker(&zombie, TRADE_ORDER, 0);
     zombie.options.before_commit = stand_before_commit;
-    pthread_create(&zombie.thread, NULL, run_worker, &zombie);
+    launch_worker(&zombie);
+    wait_for_all(TRADE_ORDER);
+    atomic_store(&gate, 0);
+    trade_orders(trade, 1); /* so small a unit is still all in the client */
     while (atomic_load(&gate) != 1)
         pause_ms(2);
     expire_lease(TRADE_ORDER); /* it sleeps with a batch in hand */
@@ -350,6 +352,29 @@ START_TEST(who_lost_the_lease_writes_nothing)
     wait_for_all(TRADE_ORDER); /* the lease was given back: the other one has it again */
     all_must_be_the_fold(TRADE_ORDER);
     stop_worker(&zombie);
+}
+END_TEST
+
+/* It has sent more than libpq keeps: the database holds the lock of its unit for it. */
+START_TEST(who_stands_in_a_unit_holds_up_nobody)
+{
+    struct running zombie, heir;
+    atomic_store(&gate, 0);
+    trade_orders(trade, 400);
+    prepare_worker(&zombie, TRADE_ORDER, 0);
+    zombie.options.before_commit = stand_before_commit;
+    launch_worker(&zombie);
+    while (atomic_load(&gate) != 1)
+        pause_ms(2);
+    prepare_worker(&heir, TRADE_ORDER, 0);
+    heir.options.instance = "heir";
+    launch_worker(&heir);
+    wait_for_all(TRADE_ORDER);
+    ck_assert(atomic_load(&heir.status.leader));
+    atomic_store(&gate, 2);
+    stop_worker(&zombie);
+    stop_worker(&heir);
+    all_must_be_the_fold(TRADE_ORDER);
 }
 END_TEST
 
@@ -890,6 +915,7 @@ static Suite *store_suite(void)
     tcase_add_test(t, a_standby_takes_over_when_the_lease_runs_out);
     tcase_add_test(t, the_halt_of_who_lost_the_lease_counts_for_nothing);
     tcase_add_test(t, a_restarted_process_succeeds_itself);
+    tcase_add_test(t, who_stands_in_a_unit_holds_up_nobody);
     tcase_add_loop_test(t, rebuilt_tables_equal_live_ones_in_little_memory, 0, 2);
     tcase_add_test(t, readers_and_the_worker_go_on_while_it_is_swapped);
     tcase_add_test(t, a_dropped_one_comes_back_the_same);
