@@ -159,15 +159,16 @@ static int64_t announce(struct log_topic *topic, int partition)
 {
     _Alignas(16) char memory[512];
     struct arena arena = {memory, 0, sizeof memory};
-    struct takeover t = {
-        .mark = {RECORD_TAKEOVER, -1, 0, 0}, .nonce = random_uuid(), .instance = TEXT("test")};
+    struct takeover t = {.mark = {.kind = RECORD_TAKEOVER, .epoch = -1},
+                         .nonce = random_uuid(),
+                         .instance = TEXT("test")};
     return memory_log_append(topic, partition, TEXT(""), takeover_encode(&t, &arena));
 }
 
 /* The saga decides that a product of this partition is to be added. */
 static void saga_sends(int64_t epoch, int partition)
 {
-    static uint64_t number;
+    static uint64_t number, last;
     static int n;
     char sku[16];
     _Alignas(16) char memory[4096];
@@ -185,7 +186,7 @@ static void saga_sends(int64_t epoch, int partition)
                               .target = text_of(sku),
                               .type = TEXT("product.add.v1"),
                               .data = TEXT("{}")};
-    struct decision d = {.mark = {RECORD_DECISION, epoch, ++number, 0},
+    struct decision d = {.mark = {RECORD_DECISION, epoch, ++number, 0, last, 0},
                          .outcome = OUTCOME_ACCEPTED,
                          .first_offset = -1,
                          .command_id = random_uuid(),
@@ -194,7 +195,9 @@ static void saga_sends(int64_t epoch, int partition)
                          .type = TEXT("order.place.v1"),
                          .commands = &command,
                          .commands_count = 1};
-    memory_log_append(saga_log, 0, d.target, decision_encode(&d, &arena));
+    struct text record = decision_encode(&d, &arena);
+    last = print_of(record);
+    memory_log_append(saga_log, 0, d.target, record);
 }
 
 /* How many commands of the saga this partition has decided. */
@@ -206,7 +209,8 @@ static size_t decided(int partition)
     struct cursor cursor;
     size_t n, count = 0;
     ck_assert_int_eq(log_reader_open(kafka, &reader).code, ERR_OK);
-    ck_assert_int_eq(cursor_resume(&cursor, reader, decisions, partition, 0).code, ERR_OK);
+    ck_assert_int_eq(
+        cursor_resume(&cursor, reader, decisions, partition, (struct position){0}).code, ERR_OK);
     do {
         struct arena arena = {memory, 0, sizeof memory};
         int64_t at = cursor.next;

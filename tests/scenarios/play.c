@@ -239,7 +239,7 @@ static void send_garbage(int n)
 static void announce(void)
 {
     struct arena arena = {arena_memory, 0, sizeof arena_memory};
-    struct takeover t = {.mark = {RECORD_TAKEOVER, -1, 0, 0},
+    struct takeover t = {.mark = {.kind = RECORD_TAKEOVER, .epoch = -1},
                          .nonce = random_uuid(),
                          .instance = TEXT("thief"),
                          .at = clock_now_us()};
@@ -284,7 +284,8 @@ static void read_from_end(char name)
 static void read_from(char name, int64_t offset)
 {
     struct follower *f = reader_add(name);
-    f->halted = cursor_resume(&f->cursor, p.client, p.client_topic, 0, offset);
+    f->halted = cursor_resume(&f->cursor, p.client, p.client_topic, 0,
+                              (struct position){offset, PRINT_UNKNOWN});
 }
 
 static struct member *member(char name)
@@ -326,9 +327,9 @@ static struct log_partition place_of(struct member *m)
 static int64_t committed(char name)
 {
     struct member *m = member(name);
-    int64_t offset = -1;
-    (void)good("a position", group_committed(m->group, place_of(m), &offset));
-    return offset;
+    struct position position = {-1, PRINT_UNKNOWN};
+    (void)good("a position", group_committed(m->group, place_of(m), &position));
+    return position.offset;
 }
 
 static void tell_committed(char name)
@@ -524,8 +525,8 @@ static bool do_readers(const struct step *s)
     case DO_LEAVE:
         return leave(member(s->who)), true;
     case DO_COMMIT:
-        return good("a commit",
-                    group_commit(member(s->who)->group, place_of(member(s->who)), s->n)),
+        return good("a commit", group_commit(member(s->who)->group, place_of(member(s->who)),
+                                             (struct position){s->n, (uint64_t)s->n})),
                true;
     case DO_COMMITTED:
         return tell_committed(s->who), true;
