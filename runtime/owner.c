@@ -70,7 +70,7 @@ static void raise_source(struct owner *o, const struct input *input, int32_t ind
     if (s && (input->offset > s->offset || (input->offset == s->offset && index > s->index))) {
         s->offset = input->offset;
         s->index = index;
-        s->print = input->print;
+        s->print = MUTANT(source_print_not_kept) ? PRINT_UNKNOWN : input->print;
     }
 }
 
