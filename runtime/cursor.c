@@ -60,7 +60,7 @@ static struct err check_same(uint64_t found, uint64_t remembered)
 {
     if (found == remembered || remembered == PRINT_UNKNOWN || MUTANT(cut_unseen_at_resume))
         return OK;
-    return FAIL(ERR_LOST, "the log was cut back: another decision lies at the position");
+    return FAIL(ERR_LOST, "the log was cut back: another record lies at the position");
 }
 
 struct err cursor_resume(struct cursor *cursor, struct log_reader *reader, struct log_topic *topic,
@@ -77,9 +77,9 @@ struct err cursor_resume(struct cursor *cursor, struct log_reader *reader, struc
         return FAIL(ERR_LOST, "position lies outside the log");
     if (done > 0 && !MUTANT(resume_without_context)) {
         TRY(read_mark_again(&c, reader, done - 1, &mark));
+        TRY(check_same(mark.print, from.print));
         if (mark.kind != RECORD_DECISION)
             return FAIL(ERR_GAP, "position does not follow a decision");
-        TRY(check_same(mark.print, from.print));
         c.judge = (struct judge){mark.epoch, mark.number, mark.print};
         c.last = done - 1;
         c.commands_next = mark.commands_next;
@@ -97,9 +97,9 @@ struct err cursor_resume_at(struct cursor *cursor, struct log_reader *reader,
     struct mark mark;
     TRY(log_follow(reader, topic, partition));
     TRY(read_mark_again(&c, reader, offset, &mark));
+    TRY(check_same(mark.print, print));
     if (mark.kind != RECORD_DECISION)
         return FAIL(ERR_GAP, "position is not a decision");
-    TRY(check_same(mark.print, print));
     c.judge = judge_before(&mark);
     *cursor = c;
     return OK;

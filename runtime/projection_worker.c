@@ -305,7 +305,7 @@ static struct err collect(struct worker *w, struct folding *f, const struct feed
             continue;
         const char *why = item->err.code != ERR_OK ? item->err.what
                           : !place->known && !MUTANT(cut_unseen_at_resume)
-                              ? "the log was cut back: another decision lies at the position"
+                              ? "the log was cut back: another record lies at the position"
                               : NULL;
         if (why)
             return halt_at(w, &f->model, log_topic_name(item->source->topic), item->partition,
