@@ -31,23 +31,23 @@ static struct owner_worker_status status;
 
 /* ---- the rest of event_log.h ---------------------------------------------------------------- */
 
-struct err __real_log_read(struct log_reader *reader, struct log_topic *topic, int partition,
-                           int64_t from, struct arena *arena, struct log_record *records,
-                           size_t max, size_t *ret_count);
-struct err __wrap_log_read(struct log_reader *reader, struct log_topic *topic, int partition,
-                           int64_t from, struct arena *arena, struct log_record *records,
-                           size_t max, size_t *ret_count);
+struct err __real_log_read_again(struct log_reader *reader, struct log_topic *topic, int partition,
+                                 int64_t offset, struct arena *arena, struct log_record *ret_record,
+                                 size_t *ret_count);
+struct err __wrap_log_read_again(struct log_reader *reader, struct log_topic *topic, int partition,
+                                 int64_t offset, struct arena *arena, struct log_record *ret_record,
+                                 size_t *ret_count);
 
-/* A single record is asked for by whoever goes back to a place. */
-struct err __wrap_log_read(struct log_reader *reader, struct log_topic *topic, int partition,
-                           int64_t from, struct arena *arena, struct log_record *records,
-                           size_t max, size_t *ret_count)
+/* By whoever goes back to a place. */
+struct err __wrap_log_read_again(struct log_reader *reader, struct log_topic *topic, int partition,
+                                 int64_t offset, struct arena *arena, struct log_record *ret_record,
+                                 size_t *ret_count)
 {
-    if (topic == saga_log && max == 1 && atomic_load(&rewind_fails)) {
+    if (topic == saga_log && atomic_load(&rewind_fails)) {
         atomic_fetch_add(&rewinds_failed, 1);
         return FAIL(ERR_UNAVAILABLE, "as told");
     }
-    return __real_log_read(reader, topic, partition, from, arena, records, max, ret_count);
+    return __real_log_read_again(reader, topic, partition, offset, arena, ret_record, ret_count);
 }
 
 const char *log_instance(const struct log *log)
