@@ -23,7 +23,7 @@ static struct err start(const struct log_scan *scan, struct feed *feed, struct e
     for (size_t s = 0; s < feed_sources_count(feed); s++) {
         struct feed_source *source = feed_source(feed, s);
         for (int p = 0; p < source->partitions; p++) {
-            TRY(feed_resume(feed, source, p, 0));
+            TRY(feed_resume(feed, source, p, (struct position){0}));
             TRY(log_ends(source->topic, p, &first, &ends->at[s][p]));
             if (scan->key.at && partition_of(scan->key, source->partitions) != p)
                 ends->at[s][p] = 0;

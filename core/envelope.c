@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <stdio.h>
 
-enum { FORMAT = 1, COMMAND_MAGIC = 0xC1, LOG_MAGIC = 0xD1 };
+enum { COMMAND_FORMAT = 1, LOG_FORMAT = 2, COMMAND_MAGIC = 0xC1, LOG_MAGIC = 0xD1 };
 enum { FLAG_REPLAYED = 1 };
 
 /* ---- writing ------------------------------------------------------------------------------ */
@@ -62,6 +62,7 @@ static void put_input(struct out *o, const struct input *input)
     put_uint(o, (uint32_t)input->partition, 4);
     put_uint(o, (uint32_t)input->index, 4);
     put_i64(o, input->offset);
+    put_uint(o, input->print, 8);
 }
 
 static void put_command(struct out *o, const struct command *c)
@@ -84,11 +85,12 @@ static void put_command(struct out *o, const struct command *c)
 static void put_mark(struct out *o, const struct mark *mark)
 {
     put_uint(o, LOG_MAGIC, 1);
-    put_uint(o, FORMAT, 1);
+    put_uint(o, LOG_FORMAT, 1);
     put_uint(o, mark->kind, 1);
     put_i64(o, mark->epoch);
     put_uint(o, mark->number, 8);
     put_i64(o, mark->commands_next);
+    put_uint(o, mark->follows, 8);
 }
 
 static struct out open_out(struct arena *arena)
@@ -113,7 +115,7 @@ struct text command_encode(const struct command *command, struct arena *arena)
 {
     struct out o = open_out(arena);
     put_uint(&o, COMMAND_MAGIC, 1);
-    put_uint(&o, FORMAT, 1);
+    put_uint(&o, COMMAND_FORMAT, 1);
     put_command(&o, command);
     return close_out(&o, arena);
 }
@@ -232,6 +234,7 @@ static struct input take_input(struct in *in)
     input.partition = (int32_t)take_uint(in, 4);
     input.index = (int32_t)take_uint(in, 4);
     input.offset = take_i64(in);
+    input.print = take_uint(in, 8);
     return input;
 }
 
@@ -262,7 +265,7 @@ static struct in open_in(struct text record)
 struct err command_decode(struct text record, struct command *ret_command)
 {
     struct in in = open_in(record);
-    if (take_uint(&in, 1) != COMMAND_MAGIC || take_uint(&in, 1) != FORMAT)
+    if (take_uint(&in, 1) != COMMAND_MAGIC || take_uint(&in, 1) != COMMAND_FORMAT)
         return FAIL(ERR_MALFORMED, "not a command record");
     struct command c = take_command(&in);
     if (in.bad || in.at != in.end)
@@ -271,10 +274,24 @@ struct err command_decode(struct text record, struct command *ret_command)
     return OK;
 }
 
+uint64_t print_of(struct text record)
+{
+    uint64_t sum = record.len;
+    for (size_t at = 0; at < record.len; at += 8) {
+        uint64_t word = 0;
+        for (size_t i = 0; i < 8 && at + i < record.len; i++)
+            word |= (uint64_t)(uint8_t)record.at[at + i] << (8 * i);
+        sum = (sum ^ word) * 0x9fb21c651e98df25u;
+        sum ^= sum >> 32;
+    }
+    return sum == PRINT_NONE || sum == PRINT_UNKNOWN ? 1 : sum;
+}
+
 static struct mark take_mark(struct in *in)
 {
-    struct mark mark = {0};
-    if (take_uint(in, 1) != LOG_MAGIC || take_uint(in, 1) != FORMAT)
+    struct mark mark = {
+        .print = print_of((struct text){(const char *)in->at, (size_t)(in->end - in->at)})};
+    if (take_uint(in, 1) != LOG_MAGIC || take_uint(in, 1) != LOG_FORMAT)
         in->bad = true;
     uint64_t kind = take_uint(in, 1);
     if (kind != RECORD_TAKEOVER && kind != RECORD_DECISION)
@@ -283,6 +300,7 @@ static struct mark take_mark(struct in *in)
     mark.epoch = take_i64(in);
     mark.number = take_uint(in, 8);
     mark.commands_next = take_i64(in);
+    mark.follows = take_uint(in, 8);
     return mark;
 }
 

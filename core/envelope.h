@@ -7,6 +7,7 @@
 #include "core/arena.h"
 #include "core/err.h"
 #include "core/limits.h"
+#include "core/position.h"
 #include "core/problem.h"
 #include "core/uuid.h"
 
@@ -45,6 +46,8 @@ struct input {
     int32_t partition;
     int32_t index; /* which command of the decision at offset; 0 for a plain record */
     int64_t offset;
+    uint64_t print; /* of the decision at offset; in a position with index 0, of the one before it;
+                       PRINT_NONE for what is not in a log */
 };
 
 enum record_kind { RECORD_TAKEOVER = 1, RECORD_DECISION = 2 };
@@ -56,6 +59,9 @@ struct mark {
     int64_t epoch;         /* DECISION: offset of its writer's TAKEOVER */
     uint64_t number;       /* DECISION: how manieth of that epoch, from 1 */
     int64_t commands_next; /* offset after the last record of S.commands decided so far */
+    uint64_t follows;      /* DECISION: print of the last valid decision its writer had read or made
+                            */
+    uint64_t print;        /* of this record; not written in it */
 };
 
 struct takeover {
@@ -106,6 +112,8 @@ struct text takeover_encode(const struct takeover *takeover, struct arena *arena
 
 /* ERR_MALFORMED when the bytes are not what they should be: never trusts a length. */
 NODISCARD struct err command_decode(struct text record, struct command *ret_command);
+/* Of a whole record: any other has another, neither PRINT_NONE nor PRINT_UNKNOWN. */
+uint64_t print_of(struct text record);
 NODISCARD struct err mark_decode(struct text record, struct mark *ret_mark);
 NODISCARD struct err takeover_decode(struct text record, struct takeover *ret_takeover);
 /* The lists of *ret_decision live in the arena. */

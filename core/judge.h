@@ -12,6 +12,7 @@ enum verdict { VERDICT_VOID, VERDICT_TAKEOVER, VERDICT_VALID };
 struct judge {
     int64_t epoch;   /* offset of the latest TAKEOVER; -1 before the first */
     uint64_t number; /* of the last valid decision of that epoch */
+    uint64_t last;   /* print of the last valid decision of any epoch */
 };
 
 #define JUDGE_START ((struct judge){.epoch = -1})
@@ -21,13 +22,15 @@ struct judge {
 static inline enum verdict log_judge(struct judge *judge, int64_t offset, const struct mark *mark)
 {
     if (mark->kind == RECORD_TAKEOVER) {
-        *judge = (struct judge){.epoch = offset};
+        *judge = (struct judge){.epoch = offset, .last = judge->last};
         return VERDICT_TAKEOVER;
     }
     if (judge->epoch < 0 || (mark->epoch != judge->epoch && !MUTANT(no_epoch_check)) ||
-        (mark->number != judge->number + 1 && !MUTANT(no_number_check)))
+        (mark->number != judge->number + 1 && !MUTANT(no_number_check)) ||
+        (mark->follows != judge->last && judge->last != PRINT_UNKNOWN && !MUTANT(no_history_check)))
         return VERDICT_VOID;
     judge->number = mark->number;
+    judge->last = mark->print;
     return VERDICT_VALID;
 }
 
@@ -35,7 +38,8 @@ static inline enum verdict log_judge(struct judge *judge, int64_t offset, const 
  * there. */
 static inline struct judge judge_before(const struct mark *valid)
 {
-    return (struct judge){.epoch = valid->epoch, .number = valid->number - 1};
+    return (struct judge){
+        .epoch = valid->epoch, .number = valid->number - 1, .last = valid->follows};
 }
 
 #endif

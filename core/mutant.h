@@ -10,7 +10,7 @@
 #define MUTANTS(X)                                                                              \
     /* the rule of the log, and reading by it */                                                \
     X(no_epoch_check) X(no_number_check) X(void_is_handed_out) X(reader_starts_blind)           \
-    X(resume_without_context)                                                                   \
+    X(resume_without_context)           \
     /* owners */                                                                                \
     X(replay_to_stale_end) X(owner_does_not_watch) X(failed_append_ignored)                     \
     X(own_renewal_deposes) X(epoch_never_renewed) X(renewal_keeps_counting)                     \
@@ -35,13 +35,15 @@
     X(views_resume_at_raw_end) X(session_keeps_owner)                                           \
     /* answers */                                                                               \
     X(answer_from_delivery_report)
+/* what only a log that is cut back shows: caught by the scenarios, random seeds have none */
+#define MUTANTS_OF_CUTS(X)                                                                      \
+    X(no_history_check) X(cut_unseen_by_readers) X(cut_unseen_at_resume) X(source_print_not_kept)
 // clang-format on
 enum mutant {
     MUTANT_NONE,
 #define X(name) MUTANT_##name,
-    MUTANTS(X)
+    MUTANTS(X) MUTANTS_OF_CUTS(X)
 #undef X
-        MUTANT_COUNT
 };
 extern enum mutant mutant;
 #define MUTANT(name) __builtin_expect(mutant == MUTANT_##name, false)

@@ -28,6 +28,23 @@ static struct err read_one(struct cursor *c, struct log_reader *reader, int64_t 
     return ret_record->offset == offset ? OK : FAIL(ERR_LOST, "record is no longer kept");
 }
 
+/* As the broker has it, and not a tail that may have missed that the log was cut back. */
+static struct err read_mark_again(struct cursor *c, struct log_reader *reader, int64_t offset,
+                                  struct mark *ret_mark)
+{
+    CLEANUP(release) char *memory = aligned_alloc(16, PEEK_BYTES);
+    struct arena arena = {memory, 0, PEEK_BYTES};
+    struct log_record record;
+    size_t n;
+    assert(memory);
+    TRY(log_read_again(reader, c->topic, c->partition, offset, &arena, &record, &n));
+    if (n == 0)
+        return FAIL(ERR_TIMEOUT, "record does not arrive");
+    if (record.offset != offset)
+        return FAIL(ERR_LOST, "record is no longer kept");
+    return mark_decode(record.value, ret_mark);
+}
+
 static struct err read_mark(struct cursor *c, struct log_reader *reader, int64_t offset,
                             struct mark *ret_mark)
 {
@@ -39,9 +56,17 @@ static struct err read_mark(struct cursor *c, struct log_reader *reader, int64_t
     return mark_decode(record.value, ret_mark);
 }
 
-struct err cursor_resume(struct cursor *cursor, struct log_reader *reader, struct log_topic *topic,
-                         int partition, int64_t done)
+static struct err check_same(uint64_t found, uint64_t remembered)
 {
+    if (found == remembered || remembered == PRINT_UNKNOWN || MUTANT(cut_unseen_at_resume))
+        return OK;
+    return FAIL(ERR_LOST, "the log was cut back: another record lies at the position");
+}
+
+struct err cursor_resume(struct cursor *cursor, struct log_reader *reader, struct log_topic *topic,
+                         int partition, struct position from)
+{
+    int64_t done = from.offset;
     struct cursor c = {
         .topic = topic, .partition = partition, .next = done, .done = done, .judge = JUDGE_START};
     struct mark mark;
@@ -51,10 +76,12 @@ struct err cursor_resume(struct cursor *cursor, struct log_reader *reader, struc
     if (done < first || done > end)
         return FAIL(ERR_LOST, "position lies outside the log");
     if (done > 0 && !MUTANT(resume_without_context)) {
-        TRY(read_mark(&c, reader, done - 1, &mark));
+        TRY(read_mark_again(&c, reader, done - 1, &mark));
+        TRY(check_same(mark.print, from.print));
         if (mark.kind != RECORD_DECISION)
             return FAIL(ERR_GAP, "position does not follow a decision");
-        c.judge = (struct judge){.epoch = mark.epoch, .number = mark.number};
+        c.judge = (struct judge){mark.epoch, mark.number, mark.print};
+        c.last = done - 1;
         c.commands_next = mark.commands_next;
     }
     *cursor = c;
@@ -62,14 +89,15 @@ struct err cursor_resume(struct cursor *cursor, struct log_reader *reader, struc
 }
 
 struct err cursor_resume_at(struct cursor *cursor, struct log_reader *reader,
-                            struct log_topic *topic, int partition, int64_t offset)
+                            struct log_topic *topic, int partition, int64_t offset, uint64_t print)
 {
     /* done 0: what lies before is not known to end with a decision, so this is no position to keep.
      */
-    struct cursor c = {.topic = topic, .partition = partition, .next = offset};
+    struct cursor c = {.topic = topic, .partition = partition, .next = offset, .last = -1};
     struct mark mark;
     TRY(log_follow(reader, topic, partition));
-    TRY(read_mark(&c, reader, offset, &mark));
+    TRY(read_mark_again(&c, reader, offset, &mark));
+    TRY(check_same(mark.print, print));
     if (mark.kind != RECORD_DECISION)
         return FAIL(ERR_GAP, "position is not a decision");
     c.judge = judge_before(&mark);
@@ -98,8 +126,10 @@ static struct err skip_to(struct cursor *c, struct log_reader *reader, int64_t e
         for (size_t i = 0; i < n && c->next < end; i++) {
             struct mark mark;
             TRY(mark_decode(records[i].value, &mark));
-            if (log_judge(&c->judge, records[i].offset, &mark) != VERDICT_VOID &&
-                mark.commands_next > c->commands_next)
+            enum verdict verdict = log_judge(&c->judge, records[i].offset, &mark);
+            if (verdict == VERDICT_VALID)
+                c->last = records[i].offset;
+            if (verdict != VERDICT_VOID && mark.commands_next > c->commands_next)
                 c->commands_next = mark.commands_next;
             c->next = records[i].offset + 1;
         }
@@ -110,7 +140,10 @@ static struct err skip_to(struct cursor *c, struct log_reader *reader, int64_t e
 struct err cursor_from_end(struct cursor *cursor, struct log_reader *reader,
                            struct log_topic *topic, int partition)
 {
-    struct cursor c = {.topic = topic, .partition = partition, .judge = JUDGE_START};
+    struct cursor c = {.topic = topic,
+                       .partition = partition,
+                       .judge = {.epoch = -1, .last = PRINT_UNKNOWN},
+                       .last = -1};
     struct mark mark;
     int64_t first, end;
     TRY(log_follow(reader, topic, partition));
@@ -133,22 +166,47 @@ static struct err take_decision(struct cursor *c, const struct log_record *r, st
     TRY(decision_decode(r->value, arena, &fact->decision));
     fact->offset = r->offset;
     fact->partition = c->partition;
+    c->last = r->offset;
     c->done = r->offset + 1;
     return OK;
 }
 
-/* A void decision whose TAKEOVER lies between the one in force and itself, where it should have
- * been read: this is another log than the one that was read so far. */
-static struct err check_history(struct cursor *c, struct log_reader *reader,
-                                const struct log_record *r, const struct mark *mark)
+static struct err read_checked(struct cursor *c, struct log_reader *reader)
 {
-    struct mark at_epoch;
-    if (mark->epoch <= c->judge.epoch || mark->epoch >= r->offset)
+    struct mark mark;
+    TRY(read_mark_again(c, reader, c->last, &mark));
+    return mark.print == c->judge.last
+               ? OK
+               : FAIL(ERR_LOST,
+                      "the log was cut back: another record lies where the last was read");
+}
+
+struct err cursor_check(struct cursor *c, struct log_reader *reader)
+{
+    if (c->last < 0 || c->judge.last == PRINT_NONE || c->judge.last == PRINT_UNKNOWN)
         return OK;
-    TRY(read_mark(c, reader, mark->epoch, &at_epoch));
-    if (at_epoch.kind != RECORD_TAKEOVER)
+    struct err e = read_checked(c, reader);
+    if (e.code == ERR_LOST)
+        log_forget(c->topic, c->partition);
+    return e;
+}
+
+/* A record may be void for this reader alone: because the log is not any more what it has read
+ * before, or because this record, kept by the tail, is not in the log any more. */
+static struct err check_void(struct cursor *c, struct log_reader *reader, int64_t offset,
+                             const struct mark *read)
+{
+    struct mark mark;
+    if (offset < c->vouched || MUTANT(cut_unseen_by_readers))
         return OK;
-    return FAIL(ERR_LOST, "the log was cut back: a takeover was not seen");
+    TRY(cursor_check(c, reader));
+    TRY(read_mark_again(c, reader, offset, &mark));
+    if (mark.print != read->print) {
+        log_forget(c->topic, c->partition);
+        return FAIL(ERR_UNAVAILABLE, "the tail must be read again");
+    }
+    c->vouched = c->fetched;
+    return OK;
 }
 
 /* One record, judged; decoded when it is a valid decision. On an error nothing has moved. */
@@ -173,7 +231,7 @@ static struct err take(struct cursor *c, struct log_reader *reader, const struct
         c->nonce = takeover.nonce;
         break;
     case VERDICT_VOID:
-        TRY(check_history(c, reader, r, &mark));
+        TRY(check_void(c, reader, r->offset, &mark));
         c->voids++;
         c->gaps += mark.epoch == judge.epoch;
         break;
@@ -199,6 +257,7 @@ struct err cursor_read(struct cursor *cursor, struct log_reader *reader, struct 
     TRY(log_read(reader, cursor->topic, cursor->partition, cursor->next, &bytes, records,
                  max < RECORDS_MAX ? max : RECORDS_MAX, &n));
     arena->used = bytes.used;
+    cursor->fetched = n ? records[n - 1].offset + 1 : cursor->fetched;
     for (size_t i = 0; i < n && !own; i++) {
         struct err e = take(cursor, reader, &records[i], arena, &facts[valid], &verdict);
         if (e.code != ERR_OK && valid == 0)

@@ -14,27 +14,39 @@ struct cursor {
                      keeping */
     int64_t commands_next; /* as told by the last valid record read; 0: none yet */
     struct judge judge;
-    struct uuid nonce;   /* of the latest TAKEOVER read here; nil before the first */
-    struct uuid awaited; /* a batch ends after the TAKEOVER with this nonce; nil: none is awaited */
-    uint64_t voids;      /* void records met */
+    int64_t last; /* where the decision lies whose print the judge holds; -1: it was not read */
+    int64_t fetched, vouched; /* records up to the first are here; a void one below the second is
+                                 void indeed */
+    struct uuid nonce;        /* of the latest TAKEOVER read here; nil before the first */
+    struct uuid awaited;      /* a batch ends after the TAKEOVER with this nonce; nil: none is */
+    uint64_t voids;           /* void records met */
     uint64_t gaps; /* of those: of the epoch in force, so that its writer must take over again */
 };
 
 struct fact {
     int64_t offset;
     int32_t partition;
-    struct decision decision;
+    struct decision decision; /* its mark holds the print to keep with a position after it */
 };
 
-/* Goes on after the valid decision that ends at `done` (0: from the start). Follows the partition.
- * ERR_LOST when the log does not reach it, ERR_GAP when there is no decision before `done`. Blocks
- * while reading one record. */
+/* What a reader keeps, to resume from. */
+static inline struct position cursor_position(const struct cursor *cursor)
+{
+    return (struct position){cursor->done, cursor->done > 0 ? cursor->judge.last : PRINT_NONE};
+}
+/* Goes on after the valid decision that ends at this position (0: from the start). Follows the
+ * partition. ERR_LOST when the log does not reach it, or another decision lies there: the log was
+ * cut back and has grown again; ERR_GAP when there is no decision before it. Blocks while reading
+ * one record. */
 NODISCARD struct err cursor_resume(struct cursor *cursor, struct log_reader *reader,
-                                   struct log_topic *topic, int partition, int64_t done);
+                                   struct log_topic *topic, int partition, struct position done);
 /* Goes on with the valid decision at `offset` itself, to hand it out once more; `done` is 0 until
- * then. */
+ * then. Errors as above. */
 NODISCARD struct err cursor_resume_at(struct cursor *cursor, struct log_reader *reader,
-                                      struct log_topic *topic, int partition, int64_t offset);
+                                      struct log_topic *topic, int partition, int64_t offset,
+                                      uint64_t print);
+/* What was read last lies where it lay; else ERR_LOST. Reads one record of the broker. */
+NODISCARD struct err cursor_check(struct cursor *cursor, struct log_reader *reader);
 /* The record at `offset`, which is known to be a decision that has been read before. */
 NODISCARD struct err cursor_fetch(struct cursor *cursor, struct log_reader *reader, int64_t offset,
                                   struct arena *arena, struct decision *ret_decision);
@@ -43,7 +55,8 @@ NODISCARD struct err cursor_fetch(struct cursor *cursor, struct log_reader *read
 NODISCARD struct err cursor_from_end(struct cursor *cursor, struct log_reader *reader,
                                      struct log_topic *topic, int partition);
 /* The next valid decisions, decoded into the arena (which also holds their bytes); *ret_count 0
- * with cursor->next unmoved: nothing new. Void records are passed over. */
+ * with cursor->next unmoved: nothing new. Void records are passed over. ERR_LOST when the log is
+ * not the one that was read so far. */
 NODISCARD struct err cursor_read(struct cursor *cursor, struct log_reader *reader,
                                  struct arena *arena, struct fact *facts, size_t max,
                                  size_t *ret_count);

@@ -29,9 +29,9 @@ enum job_state {
 
 struct job {
     enum job_state state;
-    int partition;    /* of the log */
-    uint64_t serial;  /* rises in the order of the log */
-    int64_t position; /* of the group while this is the oldest job unfinished */
+    int partition;            /* of the log */
+    uint64_t serial;          /* rises in the order of the log */
+    struct position position; /* of the group while this is the oldest job unfinished */
     int64_t due_ms;
     int64_t deadline_ms; /* 0: not called yet */
     int pause_ms;
@@ -51,6 +51,7 @@ struct job {
 struct feed {
     bool owned, resumed, halted;
     struct cursor cursor;
+    struct position done; /* jobs of all decisions before it have been started */
     int64_t committed;
     int64_t repeat_until; /* decisions before it may have been begun by another process */
     int64_t resume_at_ms;
@@ -377,7 +378,8 @@ static void drop_answered(struct worker *w, const struct event *event)
     }
 }
 
-static struct err start_job(struct worker *w, const struct fact *fact, size_t i, int64_t position)
+static struct err start_job(struct worker *w, const struct fact *fact, size_t i,
+                            struct position position)
 {
     struct json_report faults = {0};
     const struct decision *d = &fact->decision;
@@ -418,7 +420,7 @@ static struct err start_job(struct worker *w, const struct fact *fact, size_t i,
 }
 
 /* position: of the group if nothing from this decision on were finished. */
-static struct err start_jobs(struct worker *w, const struct fact *fact, int64_t position)
+static struct err start_jobs(struct worker *w, const struct fact *fact, struct position position)
 {
     for (size_t i = 0; i < fact->decision.events_count; i++)
         TRY(start_job(w, fact, i, position));
@@ -432,7 +434,7 @@ static void read_feed(struct worker *w, int partition)
     int64_t before = -1;
     while (!feed->halted && facts_that_fit(w) > 0 && feed->cursor.next != before) {
         size_t n;
-        int64_t position = feed->cursor.done;
+        struct position position = feed->done;
         before = feed->cursor.next;
         arena_reset(&w->unit);
         struct err e =
@@ -442,10 +444,11 @@ static void read_feed(struct worker *w, int partition)
             e = start_jobs(w, &w->facts[i], position);
             if (e.code != ERR_OK) {
                 feed->cursor.next = w->facts[i].offset;
-                feed->cursor.done = position;
+                break;
             }
-            position = w->facts[i].offset + 1;
+            position = (struct position){w->facts[i].offset + 1, w->facts[i].decision.mark.print};
         }
+        feed->done = position;
         if (e.code != ERR_OK && err_class(e) != ERR_CLASS_RETRY)
             halt(w, partition, e);
         report_trace(REPORT_UNTRACED);
@@ -458,12 +461,15 @@ static struct err resume(struct worker *w, int partition)
 {
     struct feed *feed = &w->feeds[partition];
     int64_t first;
-    TRY(group_committed(w->group, (struct log_partition){w->source, partition}, &feed->committed));
+    struct position from;
+    TRY(group_committed(w->group, (struct log_partition){w->source, partition}, &from));
+    feed->committed = from.offset;
+    feed->done = from;
     feed->cursor = (struct cursor){.next = feed->committed, .done = feed->committed};
     if (feed->committed < 0)
         return FAIL(ERR_LOST, "no position: `topics apply` sets the first one");
     TRY(log_ends(w->source, partition, &first, &feed->repeat_until));
-    return cursor_resume(&feed->cursor, w->reader, w->source, partition, feed->committed);
+    return cursor_resume(&feed->cursor, w->reader, w->source, partition, from);
 }
 
 static void resume_feed(struct worker *w, int partition)
@@ -509,14 +515,14 @@ static void read_all(struct worker *w)
 }
 
 /* After the last decision all of whose jobs are finished. */
-static int64_t position_of(const struct worker *w, int partition)
+static struct position position_of(const struct worker *w, int partition)
 {
-    int64_t position = w->feeds[partition].cursor.done;
+    struct position position = w->feeds[partition].done;
     for (int i = 0; i < EFFECT_JOBS_MAX; i++) {
         const struct job *job = &w->jobs[i];
         bool told = MUTANT(committed_before_delivery) && job->state == JOB_TELLING;
         if (job->state != JOB_FREE && !told && job->partition == partition &&
-            job->position < position)
+            job->position.offset < position.offset)
             position = job->position;
     }
     return position;
@@ -526,12 +532,14 @@ static void commit(struct worker *w)
 {
     for (int p = 0; p < log_topic_partitions(w->source); p++) {
         struct feed *feed = &w->feeds[p];
-        int64_t position = feed->resumed ? position_of(w, p) : -1;
-        if (!feed->resumed || position <= feed->committed)
+        if (!feed->resumed)
+            continue;
+        struct position position = position_of(w, p);
+        if (position.offset <= feed->committed)
             continue;
         struct err e = group_commit(w->group, (struct log_partition){w->source, p}, position);
         if (e.code == ERR_OK)
-            feed->committed = position;
+            feed->committed = position.offset;
     }
     w->commit_at_ms = clock_monotonic_ms() + EFFECT_COMMIT_MS;
 }
@@ -579,13 +587,13 @@ static void turn(struct worker *w, bool reading)
 /* Commits do not wait; an answer that the broker gives after them means that they have arrived. */
 static void confirm_commit(struct worker *w)
 {
-    int64_t offset;
+    struct position position;
     int p = 0;
     while (p < log_topic_partitions(w->source) && !w->feeds[p].resumed)
         p++;
     if (p == log_topic_partitions(w->source))
         return;
-    struct err e = group_committed(w->group, (struct log_partition){w->source, p}, &offset);
+    struct err e = group_committed(w->group, (struct log_partition){w->source, p}, &position);
     if (e.code != ERR_OK)
         report(REPORT_WARN, "effect_position_unconfirmed", "effect", w->effect->name, "why",
                report_err(e), NULL);
@@ -706,7 +714,7 @@ static struct err last_valid(struct log_reader *reader, struct log_topic *topic,
     struct fact facts[FACTS_MAX];
     int64_t first, end;
     TRY(log_ends(topic, partition, &first, &end));
-    TRY(cursor_resume(&cursor, reader, topic, partition, first));
+    TRY(cursor_resume(&cursor, reader, topic, partition, (struct position){first, PRINT_UNKNOWN}));
     while (cursor.next < end) {
         size_t n;
         arena_reset(arena);

@@ -12,6 +12,7 @@
 #include "core/arena.h"
 #include "core/err.h"
 #include "core/limits.h"
+#include "core/position.h"
 
 enum {
     TAIL_RING_BYTES = 512 * 1024, /* per topic partition */
@@ -78,6 +79,13 @@ void log_unfollow(struct log_reader *reader, struct log_topic *topic, int partit
 NODISCARD struct err log_read(struct log_reader *reader, struct log_topic *topic, int partition,
                               int64_t from, struct arena *arena, struct log_record *records,
                               size_t max, size_t *ret_count);
+/* The record at `offset` as the broker has it now: what shared tails keep may lie there no more.
+ * Blocks; errors as log_read. */
+NODISCARD struct err log_read_again(struct log_reader *reader, struct log_topic *topic,
+                                    int partition, int64_t offset, struct arena *arena,
+                                    struct log_record *ret_record, size_t *ret_count);
+/* What the shared tail keeps of this partition is not to be believed: it is read again. */
+void log_forget(struct log_topic *topic, int partition);
 /* A hint that log_read will begin at `from`, far behind the tail: who begins in many partitions
  * says so of all of them first, and does not wait for each alone. The partition must be followed.
  */
@@ -128,11 +136,11 @@ void group_close(struct log_group *group);
  * memory until the next call. REVOKED: nothing is owned any more. */
 enum group_event group_poll(struct log_group *group, const struct log_partition **ret_owned,
                             size_t *ret_count);
-/* The committed offset (stable); -1 when there is none. */
+/* The committed position (stable); offset -1 when there is none. */
 NODISCARD struct err group_committed(struct log_group *group, struct log_partition which,
-                                     int64_t *ret_offset);
+                                     struct position *ret_position);
 /* Commits without waiting; a refused commit shows as a lost assignment. */
 NODISCARD struct err group_commit(struct log_group *group, struct log_partition which,
-                                  int64_t offset);
+                                  struct position position);
 
 #endif

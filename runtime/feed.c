@@ -104,7 +104,8 @@ struct feed_source *feed_find(struct feed *feed, const char *topic)
     return NULL;
 }
 
-struct err feed_resume(struct feed *feed, struct feed_source *source, int partition, int64_t done)
+struct err feed_resume(struct feed *feed, struct feed_source *source, int partition,
+                       struct position done)
 {
     assert(partition < source->partitions);
     source->stopped[partition] = false;
@@ -234,6 +235,7 @@ static void decode(struct feed *feed, const struct feed_source *source, const st
     *item = (struct feed_item){.source = source,
                                .partition = fact->partition,
                                .offset = fact->offset,
+                               .print = fact->decision.mark.print,
                                .commands_next = fact->decision.mark.commands_next};
     item->err = decode_into(feed, &feed->chunks[feed->chunk], source, fact, item);
     if (item->err.code != ERR_NOMEM)

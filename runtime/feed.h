@@ -39,6 +39,7 @@ struct feed_item {
     const struct feed_source *source;
     int32_t partition;
     int64_t offset;
+    uint64_t print;
     int64_t commands_next;
     struct err err;
     size_t events_count;
@@ -58,7 +59,7 @@ struct feed_source *feed_source(struct feed *feed, size_t i);
 /* The source of this topic (order.log); NULL when it is not read. */
 struct feed_source *feed_find(struct feed *feed, const char *topic);
 NODISCARD struct err feed_resume(struct feed *feed, struct feed_source *source, int partition,
-                                 int64_t done);
+                                 struct position done);
 /* This partition is not read any more, until the next feed_resume. */
 void feed_stop(struct feed_source *source, int partition);
 /* Up to FEED_BATCH decisions, from all partitions in turn; valid until the next feed_read.

@@ -10,7 +10,8 @@ enum {
     OFFSETS_TIMEOUT_MS = 5000,
     CLOSE_MS = 1000,
     REOPEN_MIN_MS = 500,
-    REOPEN_MAX_MS = 8000
+    REOPEN_MAX_MS = 8000,
+    PRINT_TEXT_LEN = 16,
 };
 
 struct log_group {
@@ -246,7 +247,32 @@ enum group_event group_poll(struct log_group *g, const struct log_partition **re
     return GROUP_ASSIGNED;
 }
 
-struct err group_committed(struct log_group *g, struct log_partition which, int64_t *ret_offset)
+/* The print goes as the commit's metadata. */
+static uint64_t print_in(const rd_kafka_topic_partition_t *at)
+{
+    char text[PRINT_TEXT_LEN + 1] = "";
+    char *end;
+    if (at->metadata_size != PRINT_TEXT_LEN)
+        return PRINT_UNKNOWN;
+    memcpy(text, at->metadata, PRINT_TEXT_LEN);
+    uint64_t print = strtoull(text, &end, 16);
+    return *end ? PRINT_UNKNOWN : print;
+}
+
+void kafka_position_set(rd_kafka_topic_partition_t *at, struct position position)
+{
+    at->offset = position.offset;
+    if (position.print == PRINT_UNKNOWN)
+        return;
+    at->metadata = malloc(PRINT_TEXT_LEN + 1); /* the list frees it */
+    if (!at->metadata)
+        abort();
+    snprintf(at->metadata, PRINT_TEXT_LEN + 1, "%016llx", (unsigned long long)position.print);
+    at->metadata_size = PRINT_TEXT_LEN;
+}
+
+struct err group_committed(struct log_group *g, struct log_partition which,
+                           struct position *ret_position)
 {
     if (!g->client)
         return FAIL(ERR_UNAVAILABLE, "group has no seat");
@@ -254,22 +280,23 @@ struct err group_committed(struct log_group *g, struct log_partition which, int6
     rd_kafka_topic_partition_list_add(list, which.topic->name, which.partition);
     rd_kafka_resp_err_t code =
         rd_kafka_committed(g->client, list, log_patience(g->log, OFFSETS_TIMEOUT_MS));
-    int64_t offset = list->elems[0].offset;
+    struct position found = {list->elems[0].offset, print_in(&list->elems[0])};
     if (!code)
         code = list->elems[0].err;
     rd_kafka_topic_partition_list_destroy(list);
     if (code)
         return kafka_fail("committed offset", code);
-    *ret_offset = offset < 0 ? -1 : offset;
+    *ret_position = found.offset < 0 ? (struct position){-1, PRINT_UNKNOWN} : found;
     return OK;
 }
 
-struct err group_commit(struct log_group *g, struct log_partition which, int64_t offset)
+struct err group_commit(struct log_group *g, struct log_partition which, struct position position)
 {
     if (!g->client)
         return FAIL(ERR_UNAVAILABLE, "group has no seat");
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, which.topic->name, which.partition)->offset = offset;
+    kafka_position_set(rd_kafka_topic_partition_list_add(list, which.topic->name, which.partition),
+                       position);
     rd_kafka_resp_err_t code = rd_kafka_commit(g->client, list, 1);
     rd_kafka_topic_partition_list_destroy(list);
     return code ? kafka_fail("commit of an offset", code) : OK;

@@ -54,6 +54,8 @@ struct err kafka_fail(const char *what, rd_kafka_resp_err_t code);
 
 void tails_stop(struct log *log);
 
+/* As it is committed: with its print. */
+void kafka_position_set(rd_kafka_topic_partition_t *at, struct position position);
 /* The group's consumer, for its metadata; NULL while it has no seat. */
 rd_kafka_t *group_client(struct log_group *group);
 

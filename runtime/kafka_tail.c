@@ -632,6 +632,23 @@ struct err log_read(struct log_reader *reader, struct log_topic *topic, int part
     return OK;
 }
 
+struct err log_read_again(struct log_reader *reader, struct log_topic *topic, int partition,
+                          int64_t offset, struct arena *arena, struct log_record *ret_record,
+                          size_t *ret_count)
+{
+    return fetch_read(reader, topic, partition, offset, arena, ret_record, 1, ret_count);
+}
+
+void log_forget(struct log_topic *topic, int partition)
+{
+    struct tail *t = atomic_load(&topic->tails[partition]);
+    assert(t);
+    pthread_mutex_lock(&t->lock);
+    t->first = t->next;
+    t->oldest = t->head;
+    pthread_mutex_unlock(&t->lock);
+}
+
 void log_prefetch(struct log_reader *reader, struct log_topic *topic, int partition, int64_t from)
 {
     struct tail *t = atomic_load(&topic->tails[partition]);

@@ -277,14 +277,14 @@ static struct err initialise(struct transactor *t)
 
 /* Only now: before the predecessor is fenced this would wait for its transaction, or miss it. The
  * group's consumer reads committed only, so the broker answers with stable offsets. */
-static struct err read_positions(struct transactor *t, int64_t *ret_positions)
+static struct err read_positions(struct transactor *t, struct position *ret_positions)
 {
     for (int p = 0; p < t->source->partitions; p++)
         TRY(group_committed(t->group, (struct log_partition){t->source, p}, &ret_positions[p]));
     return OK;
 }
 
-struct err transactor_start(struct transactor *t, int64_t *ret_positions)
+struct err transactor_start(struct transactor *t, struct position *ret_positions)
 {
     assert(transactor_active(t));
     producer_destroy(t);
@@ -370,13 +370,14 @@ static int step_patience(const struct transactor *t)
     return log_patience(t->log, TRANSACTION_STEP_MS);
 }
 
-static struct err send_positions(struct transactor *t, const int64_t *positions)
+static struct err send_positions(struct transactor *t, const struct position *positions)
 {
     rd_kafka_topic_partition_list_t *list =
         rd_kafka_topic_partition_list_new(t->source->partitions);
     for (int p = 0; p < t->source->partitions; p++)
-        if (positions[p] >= 0)
-            rd_kafka_topic_partition_list_add(list, t->source->name, p)->offset = positions[p];
+        if (positions[p].offset >= 0)
+            kafka_position_set(rd_kafka_topic_partition_list_add(list, t->source->name, p),
+                               positions[p]);
     assert(list->cnt > 0);
     struct err e = check(
         rd_kafka_send_offsets_to_transaction(t->client, list, t->membership, step_patience(t)),
@@ -386,7 +387,7 @@ static struct err send_positions(struct transactor *t, const int64_t *positions)
 }
 
 /* Flushed first: a zombie that passes the group's fence must have no record that can land later. */
-static struct err carry_out(struct transactor *t, const int64_t *positions)
+static struct err carry_out(struct transactor *t, const struct position *positions)
 {
     TRY(begin(t));
     rd_kafka_resp_err_t code = kafka_flush(t->log, t->client, TRANSACTION_TIMEOUT_MS);
@@ -401,7 +402,7 @@ static struct err carry_out(struct transactor *t, const int64_t *positions)
     return OK;
 }
 
-struct err transaction_commit(struct transactor *t, const int64_t *positions)
+struct err transaction_commit(struct transactor *t, const struct position *positions)
 {
     assert(t->client);
     struct err e = carry_out(t, positions);

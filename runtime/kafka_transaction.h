@@ -47,7 +47,8 @@ bool transactor_active(const struct transactor *transactor);
 /* Fences the predecessor, waits until its transaction is settled, then tells the group's position
  * per partition of the source (-1: none). Blocks for seconds at most; on ERR_TIMEOUT try again
  * soon. */
-NODISCARD struct err transactor_start(struct transactor *transactor, int64_t *ret_positions);
+NODISCARD struct err transactor_start(struct transactor *transactor,
+                                      struct position *ret_positions);
 /* Copies the record into the open transaction; opens one first if there is none. May block while
  * the queue is full. Any error: start again. */
 NODISCARD struct err transaction_put(struct transactor *transactor,
@@ -55,6 +56,7 @@ NODISCARD struct err transaction_put(struct transactor *transactor,
 /* Until every record is on the log, then the positions (-1: unchanged), then the commit; at most
  * TRANSACTION_TIMEOUT_MS and twice TRANSACTION_STEP_MS. Opens a transaction if none is open. On an
  * error the outcome is unknown until the next start. At least one position is given. */
-NODISCARD struct err transaction_commit(struct transactor *transactor, const int64_t *positions);
+NODISCARD struct err transaction_commit(struct transactor *transactor,
+                                        const struct position *positions);
 
 #endif

@@ -95,15 +95,15 @@ static struct err read_one(struct keeper *k, int partition, size_t *ret_count)
     TRY(cursor_read(cursor, k->reader, &k->reading, facts, FACTS_MAX, ret_count));
     for (size_t i = 0; i < *ret_count; i++)
         TRY(act_on(k, &facts[i].decision));
-    return *ret_count ? vault_position_set(k->link, partition, cursor->done) : OK;
+    return *ret_count ? vault_position_set(k->link, partition, cursor_position(cursor)) : OK;
 }
 
 static struct err follow(struct keeper *k)
 {
-    int64_t next;
+    struct position from;
     for (int i = 0; i < log_topic_partitions(k->topic); i++) {
-        TRY(vault_position(k->link, i, &next));
-        TRY(cursor_resume(&k->cursors[i], k->reader, k->topic, i, next));
+        TRY(vault_position(k->link, i, &from));
+        TRY(cursor_resume(&k->cursors[i], k->reader, k->topic, i, from));
     }
     while (!atomic_load(k->options->stop)) {
         size_t all = 0, n;

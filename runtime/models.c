@@ -81,9 +81,9 @@ static struct err add_lag(struct look *look, const char *service,
     for (int p = 0; p < log_topic_partitions(topic); p++) {
         int64_t first, end;
         const struct model_position *at = position_of(positions, name, p);
-        int64_t read = !at ? 0 : at->seen_to > at->next_offset ? at->seen_to : at->next_offset;
+        int64_t read = !at ? 0 : at->seen_to > at->done.offset ? at->seen_to : at->done.offset;
         TRY(log_ends(topic, p, &first, &end));
-        info->decided += at ? at->next_offset : 0;
+        info->decided += at ? at->done.offset : 0;
         info->lag += end > read ? end - read : 0;
     }
     return OK;

@@ -70,7 +70,23 @@ static void raise_source(struct owner *o, const struct input *input, int32_t ind
     if (s && (input->offset > s->offset || (input->offset == s->offset && index > s->index))) {
         s->offset = input->offset;
         s->index = index;
+        s->print = MUTANT(source_print_not_kept) ? PRINT_UNKNOWN : input->print;
     }
+}
+
+int64_t owner_source_read(const struct owner_source *source)
+{
+    return source->index > 0 ? source->offset : source->offset - 1;
+}
+
+bool owner_passes(const struct owner *o, size_t source, int64_t before, const struct fact *fact)
+{
+    const struct owner_source *s = &o->sources[source];
+    int64_t read = owner_source_read(s);
+    if (read <= before || read > fact->offset || s->print == PRINT_UNKNOWN ||
+        MUTANT(cut_unseen_at_resume))
+        return true;
+    return read == fact->offset && s->print == fact->decision.mark.print;
 }
 
 bool owner_wants(const struct owner *o, size_t source, int64_t offset, int32_t index)
@@ -84,7 +100,7 @@ static void note(struct owner *o, const struct decision *d)
 {
     struct input input = d->input;
     if (MUTANT(rest_of_decision_skipped))
-        input = (struct input){input.topic, input.partition, -1, input.offset + 1};
+        input = (struct input){input.topic, input.partition, -1, input.offset + 1, input.print};
     raise_source(o, &input, input.index + !MUTANT(decided_twice_after_takeover));
     for (size_t i = 0; i < d->positions_count; i++)
         raise_source(o, &d->positions[i], d->positions[i].index);
@@ -193,6 +209,7 @@ static struct err fold_to_own(struct owner *o, owner_fold fold, void *context, s
         o->epoch = o->tail.judge.epoch;
     if (!MUTANT(renewal_keeps_counting) || fold != nothing_settles)
         o->number = 0;
+    o->last = o->tail.judge.last;
     return OK;
 }
 
@@ -205,6 +222,7 @@ static void forget(struct owner *o)
     for (size_t i = 0; i < o->sources_count; i++) {
         o->sources[i].offset = 0;
         o->sources[i].index = 0;
+        o->sources[i].print = PRINT_NONE;
     }
 }
 
@@ -216,7 +234,7 @@ static struct err fold_and_announce(struct owner *o, owner_fold fold, void *cont
     TRY(log_ends(o->log, o->partition, &first, &end));
     if (first > 0)
         return FAIL(ERR_LOST, "the log does not begin at 0: it must be kept for ever");
-    TRY(cursor_resume(&o->tail, o->reader, o->log, o->partition, 0));
+    TRY(cursor_resume(&o->tail, o->reader, o->log, o->partition, (struct position){0}));
     TRY(fold_to(o, end, fold, context, arena));
     arena_reset(arena);
     return announce(o, arena);
@@ -269,7 +287,8 @@ struct err owner_append(struct owner *o, struct decision *d, struct arena *arena
     d->mark = (struct mark){.kind = RECORD_DECISION,
                             .epoch = o->epoch,
                             .number = o->number + 1,
-                            .commands_next = o->commands_next};
+                            .commands_next = o->commands_next,
+                            .follows = o->last};
     if (MUTANT(commands_next_not_carried) && d->input.topic.at &&
         !text_is(d->input.topic, log_topic_name(o->commands)))
         d->mark.commands_next = 0;
@@ -277,6 +296,7 @@ struct err owner_append(struct owner *o, struct decision *d, struct arena *arena
     assert(value.at);
     TRY(append(o, d->target, value));
     o->number++;
+    o->last = print_of(value);
     note(o, d);
     report(REPORT_DEBUG, "decides", "topic", log_topic_name(o->log), "partition",
            report_number(o->partition), "number", report_number((int64_t)o->number), "type",
@@ -333,6 +353,8 @@ struct err owner_renew(struct owner *o)
     struct err e = announce(o, &arena);
     if (e.code == ERR_OK)
         e = fold_to_own(o, nothing_settles, NULL, &arena);
+    if (e.code == ERR_OK) /* a TAKEOVER says nothing of what it follows */
+        e = cursor_check(&o->tail, o->reader);
     free(arena.base);
     return e;
 }

@@ -27,6 +27,7 @@ struct owner_source {
     int partition;
     int32_t index;
     int64_t offset;
+    uint64_t print; /* as in struct input */
 };
 
 struct owner {
@@ -42,6 +43,7 @@ struct owner {
     /* kept */
     enum owner_state state;
     int64_t epoch;
+    uint64_t last;         /* print of the last decision appended, by whomever */
     uint64_t number;       /* of the last decision appended in this epoch */
     int64_t commands_next; /* offset of the next record of commands to decide */
     struct cursor tail;    /* own log, read back */
@@ -83,6 +85,12 @@ void owner_reported(struct owner *owner, uint64_t tag, struct err err);
 uint32_t owner_slot_of(uint64_t tag);
 void owner_depose(struct owner *owner, struct err why);
 void owner_halt(struct owner *owner, struct err why);
+/* Where the last decision lies that was read from this source; -1: none was. */
+int64_t owner_source_read(const struct owner_source *source);
+/* Does a source that holds `fact` as the next valid decision after `before` still hold what was
+ * read from it last? */
+bool owner_passes(const struct owner *owner, size_t source, int64_t before,
+                  const struct fact *fact);
 /* Is (offset, index) of this source still to be decided? */
 bool owner_wants(const struct owner *owner, size_t source, int64_t offset, int32_t index);
 

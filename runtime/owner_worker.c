@@ -228,9 +228,11 @@ static bool take_membership(struct worker *w)
 
 /* ---- 2. takeovers --------------------------------------------------------------------------- */
 
+/* Also when it stands where this shard goes on: then resuming compares what was read last. */
 static bool must_rewind(const struct pull *pull, const struct owner_source *from)
 {
-    return !pull->open || from->offset < pull->cursor.next;
+    return !pull->open || from->offset < pull->cursor.next ||
+           (from->offset > 0 && owner_source_read(from) < pull->cursor.next);
 }
 
 /* The shared cursor goes back to where this shard must go on; one that cannot stays where it is,
@@ -241,9 +243,11 @@ static struct err rewind_pull(struct worker *w, struct pull *pull, const struct 
     if (!must_rewind(pull, from))
         return OK;
     if (from->index > 0)
-        TRY(cursor_resume_at(&pull->cursor, w->reader, pull->topic, partition, from->offset));
+        TRY(cursor_resume_at(&pull->cursor, w->reader, pull->topic, partition, from->offset,
+                             from->print));
     else
-        TRY(cursor_resume(&pull->cursor, w->reader, pull->topic, partition, from->offset));
+        TRY(cursor_resume(&pull->cursor, w->reader, pull->topic, partition,
+                          (struct position){from->offset, from->print}));
     pull->open = true;
     return OK;
 }
@@ -401,7 +405,7 @@ static void decide_one(struct worker *w, size_t source, const struct fact *fact,
 {
     const struct pull *pull = &w->pulls[source];
     const struct input input = {text_of(log_topic_name(pull->topic)), fact->partition, index,
-                                fact->offset};
+                                fact->offset, fact->decision.mark.print};
     if (!active(s) || !owner_wants(&s->owner, source, fact->offset, index))
         return;
     struct err e = command ? shard_command(s, command, &input, unit(w))
@@ -450,6 +454,7 @@ static size_t read_pull(struct worker *w, size_t source)
     if (!pull->open)
         return 0;
     arena_reset(&w->batch);
+    int64_t before = pull->cursor.next - 1;
     struct err e = cursor_read(&pull->cursor, w->reader, &w->batch, facts, FACTS_MAX, &n);
     if (may_wait(e))
         return 0;
@@ -460,6 +465,10 @@ static size_t read_pull(struct worker *w, size_t source)
         return 0;
     }
     for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < w->shards_count; k++)
+            if (active(&w->shards[k]) && !owner_passes(&w->shards[k].owner, source,
+                                                       i ? facts[i - 1].offset : before, &facts[i]))
+                fail(&w->shards[k], FAIL(ERR_LOST, "a source was cut back"));
         /* Positions must not lead to positions, or idle workers would write to each other for ever.
          */
         w->foreign += facts[i].decision.outcome != OUTCOME_POSITION;
@@ -520,7 +529,8 @@ static void write_positions(struct worker *w)
         if (w->pulls[k].open)
             positions[n++] = (struct input){
                 text_of(log_topic_name(w->pulls[k].topic)), w->pulls[k].cursor.partition, 0,
-                MUTANT(positions_at_raw_end) ? w->pulls[k].cursor.next : w->pulls[k].cursor.done};
+                MUTANT(positions_at_raw_end) ? w->pulls[k].cursor.next : w->pulls[k].cursor.done,
+                w->pulls[k].cursor.judge.last};
     for (size_t i = 0; i < w->shards_count; i++) {
         struct shard *s = &w->shards[i];
         struct err e = active(s) ? shard_position(s, positions, n, unit(w)) : OK;

@@ -190,20 +190,21 @@ struct err store_positions(struct store *store, const char *name, int64_t genera
     PGresult *result;
     snprintf(number, sizeof number, "%" PRId64, generation);
     const char *params[] = {name, number};
-    TRY(pg_ask(
-        &store->pg,
-        "SELECT topic, partition, next_offset, commands_next, seen_to FROM projection_position"
-        " WHERE projection = $1 AND generation = $2::bigint ORDER BY topic COLLATE \"C\", "
-        "partition",
-        COUNT(params), params, &result));
+    TRY(pg_ask(&store->pg,
+               "SELECT topic, partition, next_offset, commands_next, seen_to, print"
+               " FROM projection_position"
+               " WHERE projection = $1 AND generation = $2::bigint ORDER BY topic COLLATE \"C\", "
+               "partition",
+               COUNT(params), params, &result));
     size_t count = (size_t)PQntuples(result);
     struct model_position *at = arena_alloc(arena, (count + 1) * sizeof *at);
     for (size_t i = 0; at && i < count; i++) {
         int row = (int)i;
-        at[i] = (struct model_position){.partition = (int32_t)pg_number(result, row, 1),
-                                        .next_offset = pg_number(result, row, 2),
-                                        .commands_next = pg_number(result, row, 3),
-                                        .seen_to = pg_number(result, row, 4)};
+        at[i] = (struct model_position){
+            .partition = (int32_t)pg_number(result, row, 1),
+            .done = {pg_number(result, row, 2), (uint64_t)pg_number(result, row, 5)},
+            .commands_next = pg_number(result, row, 3),
+            .seen_to = pg_number(result, row, 4)};
         take_text(at[i].topic, sizeof at[i].topic, result, row, 0);
     }
     PQclear(result);

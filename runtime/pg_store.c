@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { COLUMNS_MAX = 64, STATEMENT_NAME_MAX = 16, COPY_CHUNK = 256 * 1024, FENCE_PARAMS = 16 };
+enum { COLUMNS_MAX = 64, STATEMENT_NAME_MAX = 16, COPY_CHUNK = 256 * 1024, FENCE_PARAMS = 17 };
 
 enum statement { LOAD, INSERT, UPDATE, DELETE, STATEMENTS };
 
@@ -288,6 +288,7 @@ static const struct column advance_columns[] = {
     COLUMN(store_advance, BIGINT, to),
     COLUMN(store_advance, BIGINT, commands_next),
     COLUMN(store_advance, BIGINT, seen_to),
+    COLUMN(store_advance, BIGINT, print),
 };
 static const struct column tally_columns[] = {
     COLUMN(store_tally, TEXT, name),
@@ -329,7 +330,7 @@ static struct err prepare_fence(struct store *store)
         store->pg.conn, "fence",
         "SELECT projection_fence($1::text, $2::uuid, $3::bigint, $4::integer, $5::text[],"
         " $6::bigint[], $7::text[], $8::integer[], $9::bigint[], $10::bigint[], $11::bigint[],"
-        " $12::bigint[], $13::text[], $14::bigint[], $15::bigint[], $16::bigint[])",
+        " $12::bigint[], $13::bigint[], $14::text[], $15::bigint[], $16::bigint[], $17::bigint[])",
         0, NULL);
     struct err err = pg_judge(&store->pg, result);
     PQclear(result);

@@ -20,9 +20,10 @@ enum {
 };
 
 struct place { /* of one read model in one partition */
-    int64_t next;
+    struct position done;
     int64_t commands;
     int64_t seen;
+    bool known; /* the decision before it has been seen to lie there */
 };
 
 struct folding { /* a read model that runs */
@@ -216,23 +217,23 @@ static struct err read_places(struct worker *w, struct folding *f)
             continue;
         if (p->partition >= source->partitions)
             return FAIL(ERR_CONFIG, "a log has fewer partitions than before");
-        f->places[source_index(w, source)][p->partition] = (struct place){
-            .next = p->next_offset, .commands = p->commands_next, .seen = p->seen_to};
+        f->places[source_index(w, source)][p->partition] =
+            (struct place){.done = p->done, .commands = p->commands_next, .seen = p->seen_to};
     }
     return OK;
 }
 
 /* Each partition is read from where the read model that is furthest behind goes on. */
-static int64_t start_of(struct worker *w, size_t source, int partition)
+static struct position start_of(struct worker *w, size_t source, int partition)
 {
-    int64_t start = INT64_MAX;
+    struct position start = {INT64_MAX, PRINT_UNKNOWN};
     for (size_t i = 0; i < w->folding_count; i++) {
         const struct folding *f = w->folding[i];
         if (projection_folds(f->model.projection, feed_source(w->feed, source)->service) &&
-            f->places[source][partition].next < start)
-            start = f->places[source][partition].next;
+            f->places[source][partition].done.offset < start.offset)
+            start = f->places[source][partition].done;
     }
-    assert(start != INT64_MAX);
+    assert(start.offset != INT64_MAX);
     return start;
 }
 
@@ -251,6 +252,15 @@ static struct err halt_folders_of(struct worker *w, const struct feed_source *so
     return err;
 }
 
+/* Resuming there has found the decision of those who go on there. */
+static void know(struct worker *w, size_t source, int partition, struct position start)
+{
+    for (size_t i = 0; i < w->folding_count; i++) {
+        struct place *place = &w->folding[i]->places[source][partition];
+        place->known |= place->done.offset == start.offset && place->done.print == start.print;
+    }
+}
+
 static struct err start_reading(struct worker *w)
 {
     const char *services[FEED_SOURCES_MAX + 1];
@@ -263,11 +273,12 @@ static struct err start_reading(struct worker *w)
     for (size_t i = 0; i < feed_sources_count(w->feed); i++) {
         struct feed_source *source = feed_source(w->feed, i);
         for (int p = 0; p < source->partitions; p++) {
-            int64_t start = start_of(w, i, p);
+            struct position start = start_of(w, i, p);
             struct err err = feed_resume(w->feed, source, p, start);
             if (err_class(err) == ERR_CLASS_HALT)
-                return halt_folders_of(w, source, p, start, err);
+                return halt_folders_of(w, source, p, start.offset, err);
             TRY(err);
+            know(w, i, p, start);
         }
     }
     return OK;
@@ -275,18 +286,32 @@ static struct err start_reading(struct worker *w)
 
 /* ---- a batch ---- */
 
+/* Has this read model had it already? Whoever is ahead of the others waits until they come past the
+ * decision that it had last: that one must still be there. */
+static bool is_had(struct place *place, const struct feed_item *item)
+{
+    place->known |= item->offset + 1 == place->done.offset && item->print == place->done.print;
+    return item->offset < place->done.offset;
+}
+
 static struct err collect(struct worker *w, struct folding *f, const struct feed_item *items,
                           size_t count)
 {
     read_model_begin(&f->model);
     for (size_t i = 0; i < count; i++) {
         const struct feed_item *item = &items[i];
-        if (!projection_folds(f->model.projection, item->source->service) ||
-            item->offset < f->places[source_index(w, item->source)][item->partition].next)
+        if (!projection_folds(f->model.projection, item->source->service))
             continue;
-        if (item->err.code != ERR_OK)
+        struct place *place = &f->places[source_index(w, item->source)][item->partition];
+        if (is_had(place, item))
+            continue;
+        const char *why = item->err.code != ERR_OK ? item->err.what
+                          : !place->known && !MUTANT(cut_unseen_at_resume)
+                              ? "the log was cut back: another record lies at the position"
+                              : NULL;
+        if (why)
             return halt_at(w, &f->model, log_topic_name(item->source->topic), item->partition,
-                           item->offset, "", item->err.what);
+                           item->offset, "", why);
         for (size_t k = 0; k < item->events_count; k++)
             read_model_add(&f->model, &item->events[k]);
     }
@@ -319,8 +344,11 @@ static int64_t later(int64_t a, int64_t b)
 
 static struct place place_after(const struct place *before, const struct cursor *cursor)
 {
-    int64_t done = MUTANT(views_resume_at_raw_end) ? cursor->next : cursor->done;
-    return (struct place){.next = later(before->next, done),
+    struct position done = cursor_position(cursor);
+    if (MUTANT(views_resume_at_raw_end))
+        done.offset = cursor->next;
+    return (struct place){.done = done.offset > before->done.offset ? done : before->done,
+                          .known = before->known,
                           .commands = later(before->commands, cursor->commands_next),
                           .seen = later(before->seen, cursor->next)};
 }
@@ -335,15 +363,16 @@ static void list_advances(struct worker *w, const struct folding *f)
         for (int p = 0; p < source->partitions; p++) {
             struct place before = f->places[i][p],
                          after = place_after(&before, &source->cursors[p]);
-            if (before.next == after.next && before.commands == after.commands &&
+            if (before.done.offset == after.done.offset && before.commands == after.commands &&
                 before.seen == after.seen)
                 continue;
             assert(w->advances_count < ADVANCES_MAX);
             struct store_advance *advance = &w->advances[w->advances_count++];
             *advance = (struct store_advance){.generation = f->model.generation,
                                               .partition = p,
-                                              .from = before.next,
-                                              .to = after.next,
+                                              .from = before.done.offset,
+                                              .to = after.done.offset,
+                                              .print = (int64_t)after.done.print,
                                               .commands_next = after.commands +
                                                                MUTANT(read_your_writes_off_by_one),
                                               .seen_to = after.seen};

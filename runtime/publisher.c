@@ -89,12 +89,13 @@ static void stumble(struct publisher *p, struct err why)
 
 /* ---- starting ------------------------------------------------------------------------------- */
 
-static struct err resume_feed(struct publisher *p, int partition, int64_t position)
+static struct err resume_feed(struct publisher *p, int partition, struct position position)
 {
     struct feed *feed = &p->feeds[partition];
-    *feed = (struct feed){.committed = position, .cursor = {.next = position, .done = position}};
-    atomic_store(&p->stats->position[partition], position);
-    struct err e = position < 0
+    *feed = (struct feed){.committed = position.offset,
+                          .cursor = {.next = position.offset, .done = position.offset}};
+    atomic_store(&p->stats->position[partition], position.offset);
+    struct err e = position.offset < 0
                        ? FAIL(ERR_LOST, "no position: `topics apply` sets the first one")
                        : cursor_resume(&feed->cursor, p->reader, p->source, partition, position);
     if (e.code == ERR_OK || err_class(e) == ERR_CLASS_RETRY)
@@ -105,7 +106,7 @@ static struct err resume_feed(struct publisher *p, int partition, int64_t positi
 
 static struct err start(struct publisher *p)
 {
-    int64_t positions[PARTITIONS_MAX];
+    struct position positions[PARTITIONS_MAX];
     TRY(transactor_start(p->transactor, positions));
     start_over(p);
     for (int i = 0; i < partitions(p); i++)
@@ -200,14 +201,15 @@ static bool due(const struct publisher *p)
 
 static struct err commit(struct publisher *p)
 {
-    int64_t positions[PARTITIONS_MAX] = {0};
+    struct position positions[PARTITIONS_MAX];
     for (int i = 0; i < partitions(p); i++)
-        positions[i] = moved(&p->feeds[i]) ? p->feeds[i].cursor.done : -1;
+        positions[i] = moved(&p->feeds[i]) ? cursor_position(&p->feeds[i].cursor)
+                                           : (struct position){-1, PRINT_UNKNOWN};
     TRY(transaction_commit(p->transactor, positions));
     for (int i = 0; i < partitions(p); i++)
-        if (positions[i] >= 0) {
-            p->feeds[i].committed = positions[i];
-            atomic_store(&p->stats->position[i], positions[i]);
+        if (positions[i].offset >= 0) {
+            p->feeds[i].committed = positions[i].offset;
+            atomic_store(&p->stats->position[i], positions[i].offset);
         }
     atomic_fetch_add(&p->stats->events, p->events);
     atomic_fetch_add(&p->stats->transactions, 1);

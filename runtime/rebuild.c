@@ -164,7 +164,8 @@ static struct store_advance advance_of(const struct job *job, const struct feed_
     struct store_advance advance = {.generation = job->generation,
                                     .partition = partition,
                                     .from = from,
-                                    .to = place->done,
+                                    .to = place->done.offset,
+                                    .print = (int64_t)place->done.print,
                                     .commands_next = place->commands_next,
                                     .seen_to = place->read};
     row_text_set(&advance.name, text_of(job->options->projection->name));
@@ -195,7 +196,7 @@ static struct err resume_all(struct job *job)
         for (int p = 0; p < source->partitions; p++) {
             const struct refold_place *place = place_of(job, i, p);
             TRY(feed_resume(job->refold.feed, source, p, place->done));
-            if (place->done >= place->upto)
+            if (place->done.offset >= place->upto)
                 feed_stop(source, p);
         }
     }
@@ -225,7 +226,7 @@ static struct err take_items(struct job *job, const struct feed_item *items, siz
         for (size_t k = 0; k < item->events_count; k++)
             read_model_add(&job->model, &item->events[k]);
         job->report->events += (int64_t)item->events_count - 1;
-        place->done = item->offset + 1;
+        place->done = (struct position){item->offset + 1, item->print};
         place->commands_next = item->commands_next;
     }
     return OK;
@@ -238,7 +239,7 @@ static struct err fold_batch(struct job *job, const struct feed_item *items, siz
     size_t count = 0;
     for (size_t i = 0; i < feed_sources_count(job->refold.feed); i++)
         for (int p = 0; p < feed_source(job->refold.feed, i)->partitions; p++)
-            from[i][p] = place_of(job, i, p)->done;
+            from[i][p] = place_of(job, i, p)->done.offset;
     read_model_begin(&job->model);
     TRY(take_items(job, items, items_count));
     TRY(read_model_load(&job->model));
@@ -249,9 +250,9 @@ static struct err fold_batch(struct job *job, const struct feed_item *items, siz
         const struct feed_source *source = feed_source(job->refold.feed, i);
         for (int p = 0; p < source->partitions; p++) {
             struct refold_place *place = place_of(job, i, p);
-            if (place->done == from[i][p])
+            if (place->done.offset == from[i][p])
                 continue;
-            place->read = place->done;
+            place->read = place->done.offset;
             job->advances[count++] = advance_of(job, source, p, from[i][p], place);
         }
     }

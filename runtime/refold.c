@@ -48,7 +48,7 @@ void refold_upto(struct refold *refold, const struct model_positions *positions)
         const struct model_position *p = &positions->at[i];
         const struct feed_source *source = feed_find(refold->feed, p->topic);
         if (source && p->partition < source->partitions)
-            place_of(refold, source, p->partition)->upto = p->next_offset;
+            place_of(refold, source, p->partition)->upto = p->done.offset;
     }
 }
 
@@ -74,7 +74,7 @@ static struct err start_pass(struct refold *refold)
         struct feed_source *source = feed_source(refold->feed, i);
         for (int p = 0; p < source->partitions; p++) {
             struct refold_place *place = place_of(refold, source, p);
-            TRY(feed_resume(refold->feed, source, p, 0));
+            TRY(feed_resume(refold->feed, source, p, (struct position){0}));
             *place = (struct refold_place){.upto = place->upto};
             if (place->upto == 0)
                 feed_stop(source, p);
@@ -137,7 +137,7 @@ static struct err fold_item(struct refold *refold, const struct feed_item *item)
             return note_failure(refold, item, err);
     }
     refold->told.events += (int64_t)item->events_count - 1;
-    place->done = item->offset + 1;
+    place->done = (struct position){item->offset + 1, item->print};
     place->commands_next = item->commands_next;
     return OK;
 }

@@ -18,8 +18,8 @@ struct refold_progress {
 };
 
 struct refold_place {
-    int64_t upto; /* only decisions below this offset count */
-    int64_t done; /* after the last valid decision below it */
+    int64_t upto;         /* only decisions below this offset count */
+    struct position done; /* after the last valid decision below it */
     int64_t commands_next;
     int64_t read; /* every record below has been read */
 };

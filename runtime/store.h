@@ -15,6 +15,7 @@
 #include "core/arena.h"
 #include "core/err.h"
 #include "core/limits.h"
+#include "core/position.h"
 #include "core/projection.h"
 
 enum {
@@ -85,7 +86,7 @@ struct generations {
 struct model_position {
     char topic[TOPIC_LEN_MAX + 1];
     int32_t partition;
-    int64_t next_offset;   /* after the last valid decision applied: the only one resumed from */
+    struct position done;  /* after the last valid decision applied: the only one resumed from */
     int64_t commands_next; /* as told by the last record read */
     int64_t seen_to;       /* every record below has been read */
 };
@@ -166,8 +167,10 @@ struct store_advance { /* one position that moves */
     ROW_TEXT(TOPIC_LEN_MAX) topic;
     int64_t generation;
     int32_t partition;
-    int64_t from, to; /* next_offset: what it must be, what it becomes */
+    int64_t from; /* the offset as it must be ... */
+    int64_t to;   /* ... and becomes */
     int64_t commands_next, seen_to;
+    int64_t print; /* of the decision before `to` */
 };
 struct store_tally { /* what a generation holds after the unit */
     ROW_TEXT(MODEL_NAME_MAX) name;

@@ -28,7 +28,8 @@ const char vault_tables_sql[] =
     " number bigint PRIMARY KEY, sealed text NOT NULL, signs_from timestamptz NOT NULL,"
     " made_at timestamptz NOT NULL DEFAULT now());"
     "CREATE TABLE IF NOT EXISTS keeper_position ("
-    " partition integer PRIMARY KEY, next_offset bigint NOT NULL);";
+    " partition integer PRIMARY KEY, next_offset bigint NOT NULL,"
+    " print bigint NOT NULL);";
 
 static const char purpose[] = "subject key";
 
@@ -262,23 +263,28 @@ struct err vault_erase(struct vault_link *link, struct uuid subject, bool *ret_w
 
 /* ---- the keeper's position ---- */
 
-struct err vault_position(struct vault_link *link, int partition, int64_t *ret_next)
+struct err vault_position(struct vault_link *link, int partition, struct position *ret_position)
 {
     const struct query_value value = QUERY_NUMBER(partition);
     struct query_rows rows;
-    TRY(vault_run(link, "SELECT next_offset FROM keeper_position WHERE partition = $1", &value, 1,
-                  &rows));
-    *ret_next = rows.count ? query_at(&rows, 0, 0)->number : 0;
+    TRY(vault_run(link, "SELECT next_offset, print FROM keeper_position WHERE partition = $1",
+                  &value, 1, &rows));
+    *ret_position = (struct position){0};
+    if (rows.count)
+        *ret_position = (struct position){query_at(&rows, 0, 0)->number,
+                                          (uint64_t)query_at(&rows, 0, 1)->number};
     return OK;
 }
 
-struct err vault_position_set(struct vault_link *link, int partition, int64_t next)
+struct err vault_position_set(struct vault_link *link, int partition, struct position position)
 {
-    const struct query_value values[] = {QUERY_NUMBER(partition), QUERY_NUMBER(next)};
+    const struct query_value values[] = {QUERY_NUMBER(partition), QUERY_NUMBER(position.offset),
+                                         QUERY_NUMBER((int64_t)position.print)};
     struct query_rows rows;
     return vault_run(link,
-                     "INSERT INTO keeper_position AS p (partition, next_offset) VALUES ($1, $2)"
-                     " ON CONFLICT (partition) DO UPDATE"
-                     " SET next_offset = greatest(p.next_offset, excluded.next_offset)",
+                     "INSERT INTO keeper_position AS p (partition, next_offset, print)"
+                     " VALUES ($1, $2, $3) ON CONFLICT (partition) DO UPDATE"
+                     " SET next_offset = excluded.next_offset, print = excluded.print"
+                     " WHERE p.next_offset < excluded.next_offset",
                      values, COUNT(values), &rows);
 }

@@ -96,7 +96,9 @@ NODISCARD struct err vault_signing_keys_drop(struct vault_link *link, int64_t nu
 
 /* ---- how far the keeper has come in user.log ---- */
 
-NODISCARD struct err vault_position(struct vault_link *link, int partition, int64_t *ret_next);
-NODISCARD struct err vault_position_set(struct vault_link *link, int partition, int64_t next);
+NODISCARD struct err vault_position(struct vault_link *link, int partition,
+                                    struct position *ret_position);
+NODISCARD struct err vault_position_set(struct vault_link *link, int partition,
+                                        struct position position);
 
 #endif

@@ -6,7 +6,8 @@ import subprocess
 import uuid
 from dataclasses import dataclass, field
 
-COMMAND_MAGIC, LOG_MAGIC, FORMAT = 0xC1, 0xD1, 1
+COMMAND_MAGIC, LOG_MAGIC = 0xC1, 0xD1
+COMMAND_FORMAT, LOG_FORMAT = 1, 2
 TAKEOVER, DECISION = 1, 2
 ACCEPTED, REFUSED, POSITION = 1, 2, 3
 NIL = uuid.UUID(int=0)
@@ -58,6 +59,7 @@ class Input:
     partition: int
     index: int
     offset: int
+    print: int = 0
 
     def __str__(self):
         return f"{self.topic}[{self.partition}]@{self.offset}.{self.index}"
@@ -95,6 +97,7 @@ class Decision:
     epoch: int
     number: int
     commands_next: int
+    follows: int  # the print of the last valid decision before it
     input: Input
     command_id: uuid.UUID
     attempt: uuid.UUID
@@ -117,6 +120,7 @@ class Decision:
     events: list = field(default_factory=list)  # (type, JSON bytes)
     commands: list = field(default_factory=list)
     positions: list = field(default_factory=list)
+    print: int = 0  # of its own bytes
 
     def event_id(self, i):
         return uuid.uuid5(self.command_id, str(i))
@@ -127,8 +131,7 @@ class Decision:
 
 def read_input(r):
     topic = r.text()
-    partition, index, offset = r.fields("iiq")
-    return Input(topic, partition, index, offset)
+    return Input(topic, *r.fields("iiqQ"))
 
 
 def read_command_body(r):
@@ -139,29 +142,39 @@ def read_command_body(r):
 def read_command(data):
     """A record of S.commands."""
     r = Reader(data)
-    if r.fields("BB") != (COMMAND_MAGIC, FORMAT):
+    if r.fields("BB") != (COMMAND_MAGIC, COMMAND_FORMAT):
         raise Torn("not a command")
     command = read_command_body(r)
     r.close()
     return command
 
 
+def print_of(data):
+    """Tells a record from any other."""
+    total = len(data)
+    for (word,) in struct.iter_unpack("<Q", data + bytes(-len(data) % 8)):
+        total = (total ^ word) * 0x9FB21C651E98DF25 & (1 << 64) - 1
+        total ^= total >> 32
+    return total if total not in (0, (1 << 64) - 1) else 1
+
+
 def read_log_record(offset, data):
     """A record of S.log: a Takeover or a Decision."""
     r = Reader(data)
-    magic, form, kind, epoch, number, commands_next = r.fields("BBBqQq")
-    if (magic, form) != (LOG_MAGIC, FORMAT) or kind not in (TAKEOVER, DECISION):
+    magic, form, kind, epoch, number, commands_next, follows = r.fields("BBBqQqQ")
+    if (magic, form) != (LOG_MAGIC, LOG_FORMAT) or kind not in (TAKEOVER, DECISION):
         raise Torn("not a record of a log")
     if kind == TAKEOVER:
         record = Takeover(offset, commands_next, r.uuid(), r.text())
         r.one("q")
     else:
-        record = read_decision(r, offset, epoch, number, commands_next)
+        record = read_decision(r, offset, epoch, number, commands_next, follows)
+        record.print = print_of(data)
     r.close()
     return record
 
 
-def read_decision(r, offset, epoch, number, commands_next):
+def read_decision(r, offset, epoch, number, commands_next, follows):
     source = read_input(r)
     ids = [r.uuid() for _ in range(4)]
     actor, roles, fingerprint, at = r.uuid(), *r.fields("BQq")
@@ -169,7 +182,7 @@ def read_decision(r, offset, epoch, number, commands_next):
     if outcome not in (ACCEPTED, REFUSED, POSITION) or flags > 1:
         raise Torn(f"outcome {outcome}, flags {flags}")
     words = [r.text() for _ in range(4)]
-    return Decision(offset, epoch, number, commands_next, source, *ids, actor, roles, fingerprint, at, outcome,
+    return Decision(offset, epoch, number, commands_next, follows, source, *ids, actor, roles, fingerprint, at, outcome,
                     flags == 1, first_offset, *words, r.one("q"), r.text(), r.text(),
                     [(r.text(), r.bytes()) for _ in range(r.one("H"))],
                     [read_command_body(r) for _ in range(r.one("H"))],
@@ -183,7 +196,7 @@ def write_text(text):
 
 def write_takeover(nonce, instance, at_us, commands_next=0):
     """The bytes of a TAKEOVER: the nemesis announces itself with them."""
-    mark = struct.pack("<BBBqQq", LOG_MAGIC, FORMAT, TAKEOVER, -1, 0, commands_next)
+    mark = struct.pack("<BBBqQqQ", LOG_MAGIC, LOG_FORMAT, TAKEOVER, -1, 0, commands_next, 0)
     return mark + nonce.bytes + write_text(instance) + struct.pack("<q", at_us)
 
 

@@ -32,7 +32,7 @@ class Shard:
     def __init__(self, service, partition, found, findings):
         self.service, self.partition = service, partition
         self.valid, self.voids, self.takeovers = [], 0, 0
-        epoch, number, expected, decided = -1, 0, 0, 0
+        epoch, number, last, expected, decided = -1, 0, 0, 0, 0
         for record in found:
             where = f"{service}.log[{partition}]@{record.offset}"
             if record.offset != expected:
@@ -48,8 +48,8 @@ class Shard:
                 self.takeovers += 1
                 if read.commands_next > decided:
                     findings.wrong(f"{where}: TAKEOVER with commands_next {read.commands_next}, decided are {decided}")
-            elif epoch >= 0 and read.epoch == epoch and read.number == number + 1:
-                number += 1
+            elif epoch >= 0 and read.epoch == epoch and read.number == number + 1 and read.follows == last:
+                number, last = number + 1, read.print
                 if record.key.decode(errors="replace") != read.target:
                     findings.wrong(f"{where}: key {record.key} of a decision for {read.target}")
                 if read.input.topic == f"{service}.commands":

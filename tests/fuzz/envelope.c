@@ -8,7 +8,7 @@ static _Alignas(16) char memory[2][1 << 20];
 static bool marks_equal(struct mark a, struct mark b)
 {
     return a.kind == b.kind && a.epoch == b.epoch && a.number == b.number &&
-           a.commands_next == b.commands_next;
+           a.commands_next == b.commands_next && a.follows == b.follows && a.print == b.print;
 }
 
 static void check_mark(struct text record, struct mark expected)

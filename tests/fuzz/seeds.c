@@ -80,10 +80,14 @@ static void seed_envelope(void)
                               .data = TEXT("{}")};
     struct payload events[] = {{TEXT("order.placed.v1"), TEXT("{}")},
                                {TEXT("b"), TEXT("{\"x\":2}")}};
-    struct input positions[] = {{TEXT("payment.log"), 1, 0, 9}};
+    struct input positions[] = {{TEXT("payment.log"), 1, 0, 9, 11}};
     struct takeover takeover = {
-        .mark = {RECORD_TAKEOVER, 0, 0, 5}, .instance = TEXT("host-1"), .at = 9};
-    struct decision decision = {.mark = {RECORD_DECISION, 100, 3, 77},
+        .mark = {.kind = RECORD_TAKEOVER, .commands_next = 5}, .instance = TEXT("host-1"), .at = 9};
+    struct decision decision = {.mark = {.kind = RECORD_DECISION,
+                                         .epoch = 100,
+                                         .number = 3,
+                                         .commands_next = 77,
+                                         .follows = 5},
                                 .outcome = OUTCOME_ACCEPTED,
                                 .input = {TEXT("order.commands"), 2, 0, 76},
                                 .first_offset = -1,

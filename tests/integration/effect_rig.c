@@ -314,7 +314,7 @@ static struct err open_asker(struct asker *a, struct log *log)
     TRY(log_reader_open(log, &a->reader));
     TRY(producer_open(log, on_report, a, a->reader, &a->producer));
     for (int p = 0; p < RIG_PARTITIONS; p++)
-        TRY(cursor_resume(&a->cursors[p], a->reader, a->log, p, 0));
+        TRY(cursor_resume(&a->cursors[p], a->reader, a->log, p, (struct position){0}));
     return OK;
 }
 

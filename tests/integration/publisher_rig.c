@@ -42,6 +42,7 @@ struct writer {
     int64_t epoch[RIG_PARTITIONS];
     int64_t old_epoch[RIG_PARTITIONS];
     uint64_t number[RIG_PARTITIONS];
+    uint64_t last[RIG_PARTITIONS]; /* print of the last valid decision */
     int64_t version[RIG_PARTITIONS];
     int64_t announced; /* offset of the latest TAKEOVER */
     int64_t count;     /* decisions so far: makes ids differ */
@@ -127,7 +128,8 @@ static void decide(struct writer *w, int partition, struct arena *arena)
     int64_t n = w->count++;
     snprintf(key, sizeof key, "agg-%d", partition);
     struct decision d = {
-        .mark = {RECORD_DECISION, w->epoch[partition], ++w->number[partition], n},
+        .mark = {RECORD_DECISION, w->epoch[partition], ++w->number[partition], n,
+                 w->last[partition], 0},
         .input = {.topic = TEXT("rig.commands"), .partition = partition, .offset = n},
         .outcome = OUTCOME_ACCEPTED,
         .first_offset = -1,
@@ -140,7 +142,9 @@ static void decide(struct writer *w, int partition, struct arena *arena)
     fill(&d, events, data, sizeof data, n);
     w->version[partition] += (int64_t)d.events_count;
     d.version = w->version[partition];
-    append(w, partition, d.target, decision_encode(&d, arena), TAG_DECISION);
+    struct text record = decision_encode(&d, arena);
+    w->last[partition] = print_of(record);
+    append(w, partition, d.target, record, TAG_DECISION);
     expect(partition, &d);
     if (n % 7 == 0) { /* a zombie's, and a number left out: both void */
         d.mark.epoch = w->old_epoch[partition];

@@ -157,7 +157,7 @@ static void look(struct seen *seen, int partition)
     static struct fact facts[FACTS_MAX];
     int64_t first, end;
     ok(log_ends(decisions_topic, partition, &first, &end));
-    ok(cursor_resume(&cursor, reader, decisions_topic, partition, 0));
+    ok(cursor_resume(&cursor, reader, decisions_topic, partition, (struct position){0}));
     while (cursor.next < end) {
         struct arena arena = {arena_memory, 0, sizeof arena_memory};
         size_t n;
@@ -201,8 +201,9 @@ static int64_t announce_from_outside(int partition)
     _Alignas(16) char memory[512];
     struct arena arena = {memory, 0, sizeof memory};
     int64_t first, end;
-    struct takeover t = {
-        .mark = {RECORD_TAKEOVER, -1, 0, 0}, .nonce = random_uuid(), .instance = TEXT("thief")};
+    struct takeover t = {.mark = {.kind = RECORD_TAKEOVER, .epoch = -1},
+                         .nonce = random_uuid(),
+                         .instance = TEXT("thief")};
     append(decisions_topic, partition, TEXT(""), takeover_encode(&t, &arena));
     ok(log_ends(decisions_topic, partition, &first, &end));
     return end - 1;
@@ -324,9 +325,10 @@ START_TEST(records_of_a_former_owner_are_void_for_everybody)
     start(&a, "b"); /* another instance takes over */
     add_product(1, 2, 7);
     await(2);
-    struct decision zombie = {.mark = {RECORD_DECISION, epoch, 2, 99},
-                              .outcome = OUTCOME_ACCEPTED,
-                              .target = TEXT("SKU-1")};
+    struct decision zombie = {
+        .mark = {.kind = RECORD_DECISION, .epoch = epoch, .number = 2, .commands_next = 99},
+        .outcome = OUTCOME_ACCEPTED,
+        .target = TEXT("SKU-1")};
     append(decisions_topic, partition, TEXT("SKU-1"), decision_encode(&zombie, &arena));
     add_product(2, 3, 7);
     struct seen seen = await(3);
@@ -393,9 +395,15 @@ END_TEST
 START_TEST(a_position_outside_the_log_is_refused)
 {
     struct cursor cursor;
-    ck_assert_int_eq(cursor_resume(&cursor, reader, decisions_topic, 0, 5).code, ERR_LOST);
+    ck_assert_int_eq(
+        cursor_resume(&cursor, reader, decisions_topic, 0, (struct position){5, PRINT_UNKNOWN})
+            .code,
+        ERR_LOST);
     announce_from_outside(0);
-    ck_assert_int_eq(cursor_resume(&cursor, reader, decisions_topic, 0, 1).code, ERR_GAP);
+    ck_assert_int_eq(
+        cursor_resume(&cursor, reader, decisions_topic, 0, (struct position){1, PRINT_UNKNOWN})
+            .code,
+        ERR_GAP);
 }
 END_TEST
 

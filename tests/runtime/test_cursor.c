@@ -53,7 +53,7 @@ static void set_up(void)
     }
     e = log_reader_open(kafka, &reader);
     ck_assert_int_eq(e.code, ERR_OK);
-    e = cursor_resume(&cursor, reader, topic, 0, 0);
+    e = cursor_resume(&cursor, reader, topic, 0, (struct position){0});
     ck_assert_int_eq(e.code, ERR_OK);
     reads = 0;
 }

@@ -47,9 +47,13 @@ static struct text a_decision(struct arena *arena)
     static struct payload events[] = {{TEXT("order.placed.v1"), TEXT("{}")},
                                       {TEXT("order.confirmed.v1"), TEXT("{\"x\":2}")}};
     static struct command commands[1];
-    static struct input positions[] = {{TEXT("payment.log"), 1, 0, 9}};
+    static struct input positions[] = {{TEXT("payment.log"), 1, 0, 9, 11}};
     commands[0] = a_command();
-    struct decision d = {.mark = {RECORD_DECISION, 100, 3, 77},
+    struct decision d = {.mark = {.kind = RECORD_DECISION,
+                                  .epoch = 100,
+                                  .number = 3,
+                                  .commands_next = 77,
+                                  .follows = 5},
                          .input = {TEXT("order.commands"), 2, 0, 76},
                          .outcome = OUTCOME_ACCEPTED,
                          .replayed = true,
@@ -160,7 +164,7 @@ END_TEST
 START_TEST(derived_ids_differ_by_index_and_place)
 {
     struct decision d = {.command_id = id_of(1)};
-    struct input a = {TEXT("x.log"), 1, 0, 5}, b = {TEXT("x.log"), 1, 1, 5};
+    struct input a = {TEXT("x.log"), 1, 0, 5, 0}, b = {TEXT("x.log"), 1, 1, 5, 0};
     ck_assert(!uuid_equal(event_id(&d, 0), event_id(&d, 1)));
     ck_assert(!uuid_equal(input_id(&a), input_id(&b)));
     ck_assert(uuid_equal(input_id(&a), input_id(&a)));

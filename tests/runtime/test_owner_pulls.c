@@ -31,23 +31,23 @@ static struct owner_worker_status status;
 
 /* ---- the rest of event_log.h ---------------------------------------------------------------- */
 
-struct err __real_log_read(struct log_reader *reader, struct log_topic *topic, int partition,
-                           int64_t from, struct arena *arena, struct log_record *records,
-                           size_t max, size_t *ret_count);
-struct err __wrap_log_read(struct log_reader *reader, struct log_topic *topic, int partition,
-                           int64_t from, struct arena *arena, struct log_record *records,
-                           size_t max, size_t *ret_count);
+struct err __real_log_read_again(struct log_reader *reader, struct log_topic *topic, int partition,
+                                 int64_t offset, struct arena *arena, struct log_record *ret_record,
+                                 size_t *ret_count);
+struct err __wrap_log_read_again(struct log_reader *reader, struct log_topic *topic, int partition,
+                                 int64_t offset, struct arena *arena, struct log_record *ret_record,
+                                 size_t *ret_count);
 
-/* A single record is asked for by whoever goes back to a place. */
-struct err __wrap_log_read(struct log_reader *reader, struct log_topic *topic, int partition,
-                           int64_t from, struct arena *arena, struct log_record *records,
-                           size_t max, size_t *ret_count)
+/* By whoever goes back to a place. */
+struct err __wrap_log_read_again(struct log_reader *reader, struct log_topic *topic, int partition,
+                                 int64_t offset, struct arena *arena, struct log_record *ret_record,
+                                 size_t *ret_count)
 {
-    if (topic == saga_log && max == 1 && atomic_load(&rewind_fails)) {
+    if (topic == saga_log && atomic_load(&rewind_fails)) {
         atomic_fetch_add(&rewinds_failed, 1);
         return FAIL(ERR_UNAVAILABLE, "as told");
     }
-    return __real_log_read(reader, topic, partition, from, arena, records, max, ret_count);
+    return __real_log_read_again(reader, topic, partition, offset, arena, ret_record, ret_count);
 }
 
 const char *log_instance(const struct log *log)
@@ -159,15 +159,16 @@ static int64_t announce(struct log_topic *topic, int partition)
 {
     _Alignas(16) char memory[512];
     struct arena arena = {memory, 0, sizeof memory};
-    struct takeover t = {
-        .mark = {RECORD_TAKEOVER, -1, 0, 0}, .nonce = random_uuid(), .instance = TEXT("test")};
+    struct takeover t = {.mark = {.kind = RECORD_TAKEOVER, .epoch = -1},
+                         .nonce = random_uuid(),
+                         .instance = TEXT("test")};
     return memory_log_append(topic, partition, TEXT(""), takeover_encode(&t, &arena));
 }
 
 /* The saga decides that a product of this partition is to be added. */
 static void saga_sends(int64_t epoch, int partition)
 {
-    static uint64_t number;
+    static uint64_t number, last;
     static int n;
     char sku[16];
     _Alignas(16) char memory[4096];
@@ -185,7 +186,7 @@ static void saga_sends(int64_t epoch, int partition)
                               .target = text_of(sku),
                               .type = TEXT("product.add.v1"),
                               .data = TEXT("{}")};
-    struct decision d = {.mark = {RECORD_DECISION, epoch, ++number, 0},
+    struct decision d = {.mark = {RECORD_DECISION, epoch, ++number, 0, last, 0},
                          .outcome = OUTCOME_ACCEPTED,
                          .first_offset = -1,
                          .command_id = random_uuid(),
@@ -194,7 +195,9 @@ static void saga_sends(int64_t epoch, int partition)
                          .type = TEXT("order.place.v1"),
                          .commands = &command,
                          .commands_count = 1};
-    memory_log_append(saga_log, 0, d.target, decision_encode(&d, &arena));
+    struct text record = decision_encode(&d, &arena);
+    last = print_of(record);
+    memory_log_append(saga_log, 0, d.target, record);
 }
 
 /* How many commands of the saga this partition has decided. */
@@ -206,7 +209,8 @@ static size_t decided(int partition)
     struct cursor cursor;
     size_t n, count = 0;
     ck_assert_int_eq(log_reader_open(kafka, &reader).code, ERR_OK);
-    ck_assert_int_eq(cursor_resume(&cursor, reader, decisions, partition, 0).code, ERR_OK);
+    ck_assert_int_eq(
+        cursor_resume(&cursor, reader, decisions, partition, (struct position){0}).code, ERR_OK);
     do {
         struct arena arena = {memory, 0, sizeof memory};
         int64_t at = cursor.next;

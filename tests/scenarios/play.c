@@ -27,6 +27,8 @@ struct follower {
     char name; /* 0: the client */
     struct cursor cursor;
     struct err halted;
+    bool rests;
+    size_t told_count;
     char told[WORDS_BYTES]; /* commands, in the order in which it was told */
 };
 
@@ -105,7 +107,7 @@ static void take_facts(struct follower *f)
     struct arena arena = {arena_memory, 0, sizeof arena_memory};
     size_t n = 0;
     int64_t at = -1;
-    while (f->cursor.topic && f->halted.code == ERR_OK && f->cursor.next > at) {
+    while (f->cursor.topic && !f->rests && f->halted.code == ERR_OK && f->cursor.next > at) {
         at = f->cursor.next;
         arena_reset(&arena);
         struct err e = cursor_read(&f->cursor, p.client, &arena, facts, FACTS, &n);
@@ -114,6 +116,7 @@ static void take_facts(struct follower *f)
         for (size_t i = 0; e.code == ERR_OK && i < n; i++) {
             if (facts[i].decision.outcome == OUTCOME_POSITION)
                 continue;
+            f->told_count++;
             add_word(f->told, cast_name(facts[i].decision.command_id));
             if (!f->name) {
                 add_word(f->told, witness_answer(&facts[i].decision));
@@ -239,7 +242,7 @@ static void send_garbage(int n)
 static void announce(void)
 {
     struct arena arena = {arena_memory, 0, sizeof arena_memory};
-    struct takeover t = {.mark = {RECORD_TAKEOVER, -1, 0, 0},
+    struct takeover t = {.mark = {.kind = RECORD_TAKEOVER, .epoch = -1},
                          .nonce = random_uuid(),
                          .instance = TEXT("thief"),
                          .at = clock_now_us()};
@@ -284,7 +287,24 @@ static void read_from_end(char name)
 static void read_from(char name, int64_t offset)
 {
     struct follower *f = reader_add(name);
-    f->halted = cursor_resume(&f->cursor, p.client, p.client_topic, 0, offset);
+    f->halted = cursor_resume(&f->cursor, p.client, p.client_topic, 0,
+                              (struct position){offset, PRINT_UNKNOWN});
+}
+
+/* name 0: the client of partition 0. */
+static struct follower *reader_of(char name)
+{
+    for (size_t i = 0; i < p.readers_count; i++)
+        if (p.readers[i].name == name)
+            return &p.readers[i];
+    return &p.clients[0];
+}
+
+static void read_on(char name)
+{
+    struct follower *f = reader_of(name);
+    f->rests = false;
+    f->halted = cursor_resume(&f->cursor, p.client, p.client_topic, 0, cursor_position(&f->cursor));
 }
 
 static struct member *member(char name)
@@ -326,9 +346,9 @@ static struct log_partition place_of(struct member *m)
 static int64_t committed(char name)
 {
     struct member *m = member(name);
-    int64_t offset = -1;
-    (void)good("a position", group_committed(m->group, place_of(m), &offset));
-    return offset;
+    struct position position = {-1, PRINT_UNKNOWN};
+    (void)good("a position", group_committed(m->group, place_of(m), &position));
+    return position.offset;
 }
 
 static void tell_committed(char name)
@@ -366,6 +386,10 @@ static bool has_come(const struct step *s)
         return stage_halt(s->who, 0, &halt);
     case AWAIT_COMMITTED:
         return committed(s->who) == s->n;
+    case AWAIT_TOLD:
+        return reader_of(s->who)->told_count >= (size_t)s->n;
+    case AWAIT_READER_HALT:
+        return reader_of(s->who)->halted.code != ERR_OK;
     default:
         return true;
     }
@@ -386,6 +410,10 @@ static const char *awaited(enum verb verb)
         return "a request to hold";
     case AWAIT_HALT:
         return "a halt";
+    case AWAIT_TOLD:
+        return "what a reader is told";
+    case AWAIT_READER_HALT:
+        return "a reader's halt";
     default:
         return "something";
     }
@@ -519,13 +547,17 @@ static bool do_readers(const struct step *s)
         return read_from_end(s->who), true;
     case DO_READ_FROM:
         return read_from(s->who, s->n), true;
+    case DO_REST:
+        return reader_of(s->who)->rests = true;
+    case DO_READ_ON:
+        return read_on(s->who), true;
     case DO_JOIN:
         return join(s->who), true;
     case DO_LEAVE:
         return leave(member(s->who)), true;
     case DO_COMMIT:
-        return good("a commit",
-                    group_commit(member(s->who)->group, place_of(member(s->who)), s->n)),
+        return good("a commit", group_commit(member(s->who)->group, place_of(member(s->who)),
+                                             (struct position){s->n, (uint64_t)s->n})),
                true;
     case DO_COMMITTED:
         return tell_committed(s->who), true;

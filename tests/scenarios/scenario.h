@@ -46,6 +46,8 @@ enum verb {
     /* readers by the product's own cursor, beside the client that reads from the start */
     DO_READ_FROM_END,
     DO_READ_FROM, /* offset n: after the decision before it */
+    DO_REST,      /* reads no more, keeps its position */
+    DO_READ_ON,   /* from there */
     /* members of a group that keeps positions */
     DO_JOIN,
     DO_LEAVE,
@@ -59,6 +61,8 @@ enum verb {
     AWAIT_HELD,         /* one of its produce requests is held */
     AWAIT_HALT,         /* it has halted a partition */
     AWAIT_COMMITTED,    /* position n is committed */
+    AWAIT_TOLD,         /* this reader (0: the client) has read n decisions */
+    AWAIT_READER_HALT,  /* this reader has halted */
     LET_PASS,           /* n milliseconds */
     SCENARIO_END,
 };

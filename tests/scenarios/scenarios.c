@@ -111,6 +111,14 @@
     {                        \
         DO_READ_FROM, who, n \
     }
+#define REST(who)       \
+    {                   \
+        DO_REST, who, 0 \
+    }
+#define READ_ON(who)       \
+    {                      \
+        DO_READ_ON, who, 0 \
+    }
 #define JOIN(who)       \
     {                   \
         DO_JOIN, who, 0 \
@@ -155,6 +163,15 @@
     {                           \
         AWAIT_COMMITTED, who, n \
     }
+#define TOLD(who, n)       \
+    {                      \
+        AWAIT_TOLD, who, n \
+    }
+#define READER_HALTED(who)        \
+    {                             \
+        AWAIT_READER_HALT, who, 0 \
+    }
+#define CLIENT 0
 #define SECONDS(n)            \
     {                         \
         LET_PASS, 0, (n)*1000 \
@@ -497,8 +514,9 @@ SCENARIO(broker_restarts, "a broker that dies and comes back loses nothing that 
          .restarts_broker = true);
 
 SCENARIO(log_cut, "a log that lost its end: its owner begins anew, whoever had read more halts",
-         ARRAY(START('A'), SEND(1), DECIDED(1), SEND(2), DECIDED(2), READ_FROM('z', 0), SECONDS(1),
-               BROKER_DOWN, CUT_LOG(1), BROKER_UP, SEND(3), DECIDED(3), SEND_AGAIN(1), DECIDED(4)),
+         ARRAY(START('A'), SEND(1), DECIDED(1), SEND(2), DECIDED(2), READ_FROM('z', 0),
+               TOLD(CLIENT, 2), TOLD('z', 2), BROKER_DOWN, CUT_LOG(1), BROKER_UP, SEND(3),
+               DECIDED(3), SEND_AGAIN(1), DECIDED(4), READER_HALTED(CLIENT), READER_HALTED('z')),
          "log 0: A c1 accepted 1\n"
          "log 0: A c2 accepted 1\n"
          "log 0: A c3 accepted 1\n"
@@ -509,7 +527,8 @@ SCENARIO(log_cut, "a log that lost its end: its owner begins anew, whoever had r
 
 SCENARIO(takeover_cut, "a log that lost its owner's TAKEOVER: the owner begins anew",
          ARRAY(START('A'), SEND(1), DECIDED(1), STOP('A'), START('A'), SEND(2), DECIDED(2),
-               BROKER_DOWN, CUT_LOG(2), BROKER_UP, SEND(3), DECIDED(3)),
+               TOLD(CLIENT, 2), BROKER_DOWN, CUT_LOG(2), BROKER_UP, SEND(3), DECIDED(3),
+               READER_HALTED(CLIENT)),
          "log 0: A c1 accepted 1\n"
          "log 0: A c2 accepted 1\n"
          "log 0: A c3 accepted 1\n"
@@ -517,8 +536,9 @@ SCENARIO(takeover_cut, "a log that lost its owner's TAKEOVER: the owner begins a
          .voids_vary = true, .restarts_broker = true);
 
 SCENARIO(cut_unseen, "a log that lost its end while its owner was away: the owner goes on there",
-         ARRAY(START('A'), SEND(1), DECIDED(1), SEND(2), DECIDED(2), KILL('A'), BROKER_DOWN,
-               CUT_LOG(1), BROKER_UP, START('A'), SEND(3), DECIDED(3), READ_FROM('z', 0)),
+         ARRAY(START('A'), SEND(1), DECIDED(1), SEND(2), DECIDED(2), TOLD(CLIENT, 2), KILL('A'),
+               BROKER_DOWN, CUT_LOG(1), BROKER_UP, START('A'), SEND(3), DECIDED(3),
+               READER_HALTED(CLIENT), READ_FROM('z', 0), TOLD('z', 3)),
          "log 0: A c1 accepted 1\n"
          "log 0: A c2 accepted 1\n"
          "log 0: A c3 accepted 1\n"
@@ -537,7 +557,8 @@ SCENARIO(commands_cut, "commands that were decided and are not there any more ha
 
 SCENARIO(source_cut, "a saga whose source lost what it had read halts",
          ARRAY(START('A'), START_SAGA('S'), SEND_FOR_SAGA(1), DECIDED(3), SAGA_DECIDED(3),
-               SECONDS(1), BROKER_DOWN, CUT_LOG(2), BROKER_UP, HALTED('S'), DECIDED(3)),
+               TOLD(CLIENT, 3), BROKER_DOWN, CUT_LOG(2), BROKER_UP, HALTED('S'), DECIDED(3),
+               READER_HALTED(CLIENT)),
          "log 0: A c1 accepted 1\n"
          "log 0: A c1.1 accepted 2\n"
          "log 0: A c1.2 accepted 3\n"
@@ -548,6 +569,45 @@ SCENARIO(source_cut, "a saga whose source lost what it had read halts",
          "halts: position lies outside the log\n"
          "S halts saga 0: position lies outside the log\n",
          .with_saga = true, .voids_vary = true, .restarts_broker = true);
+
+/* A TAKEOVER lies where the saga reads on, and those between which it was not seen are not its own.
+ */
+SCENARIO(source_grown,
+         "a saga whose source lost what it had read and grew again halts when it asks",
+         ARRAY(START('A'), START_SAGA('S'), SEND_FOR_SAGA(1), DECIDED(3), SAGA_DECIDED(3),
+               TOLD(CLIENT, 3), HOLD('S', API_FETCH), KILL('A'), BROKER_DOWN, CUT_LOG(2), BROKER_UP,
+               FOREIGN_TAKEOVER, FOREIGN_TAKEOVER, START('A'), DECIDED(3), SEND(2), DECIDED(4),
+               RELEASE('S', API_FETCH), HALTED('S'), READER_HALTED(CLIENT)),
+         "log 0: A c1 accepted 1\n"
+         "log 0: A c1.1 accepted 2\n"
+         "log 0: A c1.2 accepted 3\n"
+         "log 0: A c2 accepted 1\n"
+         "saga 0: S c1 accepted 1 sends c1.1 c1.2\n"
+         "saga 0: S c1.1 accepted 1\n"
+         "saga 0: S c1.2 accepted 1\n"
+         "client 0: c1 accepted 1 | c1.1 accepted 2 | c1.2 accepted 3 | "
+         "halts: position lies outside the log\n"
+         "S halts saga 0: position lies outside the log\n",
+         .with_saga = true, .restarts_broker = true);
+
+/* A decision lies where each had read another. */
+SCENARIO(away_meanwhile,
+         "who was away while a log was cut back and grew again halts when it resumes",
+         ARRAY(START('A'), START_SAGA('S'), SEND_FOR_SAGA(1), DECIDED(3), SAGA_DECIDED(3),
+               TOLD(CLIENT, 3), READ_FROM('z', 0), TOLD('z', 3), REST('z'), KILL('S'), KILL('A'),
+               BROKER_DOWN, CUT_LOG(2), BROKER_UP, START('A'), DECIDED(3), READER_HALTED(CLIENT),
+               START_SAGA('S'), HALTED('S'), READ_ON('z')),
+         "log 0: A c1 accepted 1\n"
+         "log 0: A c1.1 accepted 2\n"
+         "log 0: A c1.2 accepted 3\n"
+         "saga 0: S c1 accepted 1 sends c1.1 c1.2\n"
+         "saga 0: S c1.1 accepted 1\n"
+         "saga 0: S c1.2 accepted 1\n"
+         "client 0: c1 accepted 1 | c1.1 accepted 2 | c1.2 accepted 3 | "
+         "halts: position lies outside the log\n"
+         "reader z: c1 c1.1 c1.2 halts: position lies outside the log\n"
+         "S halts saga 0: position lies outside the log\n",
+         .with_saga = true, .restarts_broker = true);
 
 const struct scenario *const scenarios[] = {
     &each_once,
@@ -585,5 +645,7 @@ const struct scenario *const scenarios[] = {
     &cut_unseen,
     &commands_cut,
     &source_cut,
+    &source_grown,
+    &away_meanwhile,
 };
 const size_t scenarios_count = sizeof scenarios / sizeof *scenarios;

@@ -1,4 +1,5 @@
-/* Valid: it names the latest TAKEOVER before it and bears the next number. */
+/* Valid: it names the latest TAKEOVER before it, bears the next number and follows the last valid
+ * one. */
 #include "tests/scenarios/witness.h"
 
 #include <assert.h>
@@ -42,8 +43,10 @@ static struct err take(struct witness *w, const struct log_record *r, struct are
         return OK;
     }
     TRY(decision_decode(r->value, arena, &d));
-    bool valid = d.mark.epoch == w->epoch && d.mark.number == w->number + 1;
+    bool valid =
+        d.mark.epoch == w->epoch && d.mark.number == w->number + 1 && d.mark.follows == w->last;
     w->number += valid;
+    w->last = valid ? print_of(r->value) : w->last;
     if (d.outcome == OUTCOME_POSITION)
         return OK;
     w->decided += valid;

@@ -14,6 +14,7 @@ struct witness {
     int64_t next; /* offset */
     int64_t epoch;
     uint64_t number;
+    uint64_t last;         /* print of the last valid decision */
     size_t decided, voids; /* positions are not counted */
     struct {
         int64_t offset;

@@ -144,11 +144,6 @@ void broker_cut(struct log_topic *topic, int partition, int64_t records)
     assert(records <= part->end - part->first);
     part->end -= records;
     producers_cut(topic, partition, part->end, part->end + records);
-    for (struct log_reader *r = readers; r; r = r->next) {
-        int64_t *cut_to = &r->cut_to[topic->index][partition];
-        if (part->end < r->reached[topic->index][partition] && part->end < *cut_to)
-            *cut_to = part->end;
-    }
 }
 
 void broker_gone(struct proc *proc)
@@ -254,14 +249,24 @@ void log_reader_close(struct log_reader *reader)
 struct err log_follow(struct log_reader *reader, struct log_topic *topic, int partition)
 {
     reader->follows[topic->index] |= 1u << partition;
-    reader->reached[topic->index][partition] = 0;
-    reader->cut_to[topic->index][partition] = INT64_MAX;
     return OK;
 }
 
 void log_unfollow(struct log_reader *reader, struct log_topic *topic, int partition)
 {
     reader->follows[topic->index] &= ~(1u << partition);
+}
+
+struct err log_read_again(struct log_reader *reader, struct log_topic *topic, int partition,
+                          int64_t offset, struct arena *arena, struct log_record *ret_record,
+                          size_t *ret_count)
+{
+    return log_read(reader, topic, partition, offset, arena, ret_record, 1, ret_count);
+}
+
+void log_forget(struct log_topic *topic, int partition)
+{
+    (void)topic, (void)partition;
 }
 
 void log_prefetch(struct log_reader *reader, struct log_topic *topic, int partition, int64_t from)
@@ -283,13 +288,10 @@ struct err log_read(struct log_reader *reader, struct log_topic *topic, int part
     assert(reader->follows[topic->index] & 1u << partition);
     if (held(reader))
         return OK;
-    if (from > reader->cut_to[topic->index][partition])
+    if (from > part->end) /* whoever asks later, when it has grown again, is not told */
         return FAIL(ERR_LOST, "the partition was cut back");
     if (from < part->first)
         return FAIL(ERR_LOST, "records are no longer kept");
-    int64_t *reached = &reader->reached[topic->index][partition];
-    if (from > *reached)
-        *reached = from;
     if (from >= part->end)
         return OK;
     world_point();
@@ -309,8 +311,6 @@ struct err log_read(struct log_reader *reader, struct log_topic *topic, int part
         records[n++] = (struct log_record){at, key, value};
     }
     *ret_count = n;
-    if (from + (int64_t)n > *reached)
-        *reached = from + (int64_t)n;
     return OK;
 }
 

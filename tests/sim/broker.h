@@ -31,9 +31,7 @@ struct log_reader {
     struct log *log;
     struct log_reader *next; /* of all readers of the world */
     bool closed, news, waiting;
-    uint32_t follows[SIM_TOPICS_MAX];                    /* bit per partition */
-    int64_t reached[SIM_TOPICS_MAX][SIM_PARTITIONS_MAX]; /* read up to here ... */
-    int64_t cut_to[SIM_TOPICS_MAX][SIM_PARTITIONS_MAX];  /* ... before it was cut back to there */
+    uint32_t follows[SIM_TOPICS_MAX]; /* bit per partition */
 };
 
 void broker_begin(void);

@@ -534,7 +534,7 @@ static struct err judge(const struct unit *u)
     }
     for (size_t i = 0; i < u->advances_count; i++) {
         const struct model_position *p = advanced(db, &u->advances[i]);
-        if (!p || p->next_offset != u->advances[i].from)
+        if (!p || p->done.offset != u->advances[i].from)
             return FAIL(ERR_DEPOSED, "another position");
     }
     return OK;
@@ -554,7 +554,7 @@ static void move_positions(struct database *db, const struct unit *u)
         back->kind = UNDO_POSITION;
         back->position = p;
         back->position_was = *p;
-        p->next_offset = a->to;
+        p->done = (struct position){a->to, (uint64_t)a->print};
         p->commands_next = later(p->commands_next, a->commands_next);
         p->seen_to = later(p->seen_to, a->seen_to);
     }
@@ -706,7 +706,7 @@ int64_t database_commands_next(const struct projection *projection, const char *
 int64_t database_next_offset(const struct projection *projection, const char *topic, int partition)
 {
     const struct model_position *p = position_of(model_of(projection), topic, partition);
-    return p ? p->next_offset : 0;
+    return p ? p->done.offset : 0;
 }
 
 bool database_tally_is(const struct projection *projection, int64_t rows, uint64_t digest)

@@ -22,7 +22,7 @@ struct group {
     int generation;
     bool preparing;
     uint64_t attempt;
-    int64_t committed[SIM_TOPICS_MAX][SIM_PARTITIONS_MAX];
+    struct position committed[SIM_TOPICS_MAX][SIM_PARTITIONS_MAX];
 };
 
 struct log_group { /* a member's side */
@@ -55,7 +55,7 @@ static struct group *group_named(const char *name)
     snprintf(g->name, sizeof g->name, "%s", name);
     for (int t = 0; t < SIM_TOPICS_MAX; t++)
         for (int p = 0; p < SIM_PARTITIONS_MAX; p++)
-            g->committed[t][p] = -1;
+            g->committed[t][p] = (struct position){-1, PRINT_UNKNOWN};
     return g;
 }
 
@@ -63,7 +63,7 @@ void group_set_start(const char *name, const struct log_topic *topic)
 {
     struct group *g = group_named(name);
     for (int p = 0; p < topic->partitions; p++)
-        g->committed[topic->index][p] = 0;
+        g->committed[topic->index][p] = (struct position){0};
 }
 
 static bool holds(const struct seat *seat)
@@ -325,7 +325,7 @@ enum group_event group_poll(struct log_group *member, const struct log_partition
 }
 
 struct err group_committed(struct log_group *member, struct log_partition which,
-                           int64_t *ret_offset)
+                           struct position *ret_position)
 {
     world_point();
     if (fault(world.swarm.broker_error)) {
@@ -333,14 +333,14 @@ struct err group_committed(struct log_group *member, struct log_partition which,
         world_sleep((int64_t)chance_under(2 * SECOND));
         return FAIL(ERR_TIMEOUT, "committed offset");
     }
-    *ret_offset = member->group->committed[which.topic->index][which.partition];
+    *ret_position = member->group->committed[which.topic->index][which.partition];
     return OK;
 }
 
 struct commit {
     struct log_group *member;
     struct log_partition which;
-    int64_t offset;
+    struct position position;
     int generation;
 };
 
@@ -355,10 +355,11 @@ static void on_commit(void *context, uint64_t unused, uint64_t unused2)
         SOMETIMES(commits_lost);
         return;
     }
-    g->committed[c->which.topic->index][c->which.partition] = c->offset;
+    g->committed[c->which.topic->index][c->which.partition] = c->position;
 }
 
-struct err group_commit(struct log_group *member, struct log_partition which, int64_t offset)
+struct err group_commit(struct log_group *member, struct log_partition which,
+                        struct position position)
 {
     world_point();
     if (member->out)
@@ -368,7 +369,7 @@ struct err group_commit(struct log_group *member, struct log_partition which, in
         return OK;
     }
     struct commit *c = world_alloc(sizeof *c);
-    *c = (struct commit){member, which, offset, member->generation};
+    *c = (struct commit){member, which, position, member->generation};
     world_after((int64_t)chance_under(5 * MS), on_commit, c, 0, 0);
     return OK;
 }
@@ -379,7 +380,7 @@ struct err offsets_read(struct log *log, const char *group, const struct log_top
     (void)log;
     struct group *g = group_named(group);
     for (int p = 0; p < topic->partitions; p++)
-        ret_offsets[p] = g->committed[topic->index][p];
+        ret_offsets[p] = g->committed[topic->index][p].offset;
     return OK;
 }
 
@@ -389,6 +390,6 @@ struct err offsets_write(struct log *log, const char *group, const struct log_to
     (void)log;
     struct group *g = group_named(group);
     for (int p = 0; p < topic->partitions; p++)
-        g->committed[topic->index][p] = offsets[p];
+        g->committed[topic->index][p] = (struct position){offsets[p], PRINT_UNKNOWN};
     return OK;
 }

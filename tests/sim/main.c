@@ -123,7 +123,7 @@ static int hunt_all(const struct options *o)
     int caught = 0, count = 0;
     all.seeds = o->seeds > 1 ? o->seeds : MUTANT_SEEDS;
     printf("%-32s %6s  %s\n", "planted bug", "seed", "what the checker says");
-    for (int m = 1; m < MUTANT_COUNT; m++) {
+    for (int m = 1; m < (int)COUNT(names); m++) {
         if (o->mutant && strcmp(o->mutant, names[m]) != 0)
             continue;
         count++;

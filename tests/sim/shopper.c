@@ -289,7 +289,8 @@ static void operate(struct proc *p)
     struct cursor cursors[SIM_PARTITIONS_MAX];
     desk_open(desk, p, -1);
     for (int i = 0; i < log->partitions; i++)
-        while (cursor_resume(&cursors[i], desk->reader, log, i, 0).code != ERR_OK)
+        while (cursor_resume(&cursors[i], desk->reader, log, i, (struct position){0}).code !=
+               ERR_OK)
             world_sleep(100 * MS);
     while (!world.violation[0]) {
         for (int i = 0; i < log->partitions; i++)

@@ -116,6 +116,9 @@ static void take(struct tape *t, int64_t offset, tape_fold fold)
         SOMETIMES(void_number);
         return;
     }
+    if (d.mark.follows != t->last)
+        return;
+    t->last = print_of(value);
     if (t->next_number++ > world.swarm.renew_decisions + EPOCH_SLACK)
         violate("LIVENESS %s[%d]: %llu decisions in one epoch", t->log->name, t->partition,
                 (unsigned long long)t->next_number);

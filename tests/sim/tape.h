@@ -21,6 +21,7 @@ struct tape { /* one partition of one service's log */
     struct tape_record *records;
     int64_t takeover; /* the latest; -1 */
     uint64_t next_number;
+    uint64_t last;         /* print of the last valid decision */
     int64_t after_valid;   /* offset after the last valid decision */
     int64_t commands_next; /* as it says */
     bool lossy, told;      /* commands were lost before they were decided; its owner has said so */

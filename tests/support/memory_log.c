@@ -175,6 +175,18 @@ void log_unfollow(struct log_reader *reader, struct log_topic *topic, int partit
     assert(reader->log == topic->log && partition < topic->partitions);
 }
 
+struct err log_read_again(struct log_reader *reader, struct log_topic *topic, int partition,
+                          int64_t offset, struct arena *arena, struct log_record *ret_record,
+                          size_t *ret_count)
+{
+    return log_read(reader, topic, partition, offset, arena, ret_record, 1, ret_count);
+}
+
+void log_forget(struct log_topic *topic, int partition)
+{
+    (void)topic, (void)partition;
+}
+
 void log_prefetch(struct log_reader *reader, struct log_topic *topic, int partition, int64_t from)
 {
     (void)reader, (void)topic, (void)partition, (void)from;

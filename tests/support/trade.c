@@ -28,7 +28,7 @@ struct active {
 
 struct owner { /* of a partition */
     int64_t epoch;
-    uint64_t number;
+    uint64_t number, last;
     int64_t commands_next;
     int64_t first_epoch;
 };
@@ -84,7 +84,8 @@ static void append(struct trade *t, enum trade_service s, struct decision *d)
     d->mark = (struct mark){.kind = RECORD_DECISION,
                             .epoch = owner->epoch,
                             .number = ++owner->number,
-                            .commands_next = ++owner->commands_next};
+                            .commands_next = ++owner->commands_next,
+                            .follows = owner->last};
     d->input = (struct input){
         .topic = TEXT("some.commands"), .partition = partition, .offset = owner->commands_next - 1};
     d->at = t->now += 1000 + (int64_t)roll(t, 5000);
@@ -93,6 +94,7 @@ static void append(struct trade *t, enum trade_service s, struct decision *d)
     d->type = d->type.at ? d->type : TEXT("some.command.v1");
     struct text record = decision_encode(d, &t->arena);
     assert(record.at);
+    owner->last = print_of(record);
     (void)memory_log_append(t->topics[s], partition, d->target, record);
     if (roll(t, 20) == 0) { /* what a deposed owner writes */
         d->mark.epoch--;

@@ -45,14 +45,15 @@ static bool open_group(struct story *s)
 static bool commits(struct story *s)
 {
     const struct log_partition first = {s->topic, 0};
-    int64_t offset = -1;
+    const struct position mine = {POSITION, 7};
+    struct position found = {-1, PRINT_UNKNOWN};
     for (int64_t until = clock_monotonic_ms() + CELL_MS;
-         offset != POSITION && clock_monotonic_ms() < until; poll_once(s)) {
-        if (s->owned == 0 || group_commit(s->group, first, POSITION).code != ERR_OK ||
-            group_committed(s->group, first, &offset).code != ERR_OK)
-            offset = -1;
+         found.offset != POSITION && clock_monotonic_ms() < until; poll_once(s)) {
+        if (s->owned == 0 || group_commit(s->group, first, mine).code != ERR_OK ||
+            group_committed(s->group, first, &found).code != ERR_OK)
+            found.offset = -1;
     }
-    return offset == POSITION;
+    return found.offset == mine.offset && found.print == mine.print;
 }
 
 static struct finding take_seat(struct story *s, const struct cell *cell)

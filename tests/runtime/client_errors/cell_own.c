@@ -104,7 +104,7 @@ static int look(struct story *s)
     memset(s->decided, 0, sizeof s->decided);
     s->others = 0;
     if (log_ends(s->decisions, 0, &first, &end).code != ERR_OK ||
-        cursor_resume(&cursor, s->reader, s->decisions, 0, 0).code != ERR_OK)
+        cursor_resume(&cursor, s->reader, s->decisions, 0, (struct position){0}).code != ERR_OK)
         return -1;
     while (cursor.next < end) {
         struct arena arena = {s->memory, 0, ARENA_BYTES};

@@ -27,7 +27,7 @@ static struct err put_lot(struct story *s, char lot)
         TRY(transaction_put(s->transactor, &(struct transaction_record){
                                                .key = TEXT("key"), .value = {word, sizeof word}}));
     }
-    const int64_t positions[] = {1};
+    const struct position positions[] = {{1, 7}};
     return transaction_commit(s->transactor, positions);
 }
 
@@ -42,12 +42,12 @@ static void heal_in_time(struct story *s)
 /* Trouble of a start is waited out; after that of a transaction everything begins anew. */
 static struct err attempt(struct story *s, char lot, bool *started)
 {
-    int64_t positions[1] = {-2};
+    struct position positions[1] = {{-2, 0}};
     if (!transactor_active(s->transactor))
         return FAIL(ERR_UNAVAILABLE, "no seat");
     if (!*started)
         TRY(transactor_start(s->transactor, positions));
-    if (!*started && positions[0] != 0)
+    if (!*started && positions[0].offset != 0)
         return FAIL(ERR_GAP, "a wrong position");
     *started = true;
     struct err e = put_lot(s, lot);
