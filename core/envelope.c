@@ -2,7 +2,9 @@
 #include "core/envelope.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { COMMAND_FORMAT = 1, LOG_FORMAT = 2, COMMAND_MAGIC = 0xC1, LOG_MAGIC = 0xD1 };
 enum { FLAG_REPLAYED = 1 };
@@ -274,15 +276,24 @@ struct err command_decode(struct text record, struct command *ret_command)
     return OK;
 }
 
+static uint64_t print_step(uint64_t sum, uint64_t word)
+{
+    sum = (sum ^ word) * 0x9fb21c651e98df25u;
+    return sum ^ sum >> 32;
+}
+
 uint64_t print_of(struct text record)
 {
-    uint64_t sum = record.len;
-    for (size_t at = 0; at < record.len; at += 8) {
-        uint64_t word = 0;
-        for (size_t i = 0; i < 8 && at + i < record.len; i++)
-            word |= (uint64_t)(uint8_t)record.at[at + i] << (8 * i);
-        sum = (sum ^ word) * 0x9fb21c651e98df25u;
-        sum ^= sum >> 32;
+    uint64_t sum = record.len, word = 0;
+    size_t at = 0;
+    for (; at + sizeof word <= record.len; at += sizeof word) {
+        memcpy(&word, record.at + at, sizeof word);
+        sum = print_step(sum, le64toh(word));
+    }
+    word = 0;
+    if (at < record.len) {
+        memcpy(&word, record.at + at, record.len - at);
+        sum = print_step(sum, le64toh(word));
     }
     return sum == PRINT_NONE || sum == PRINT_UNKNOWN ? 1 : sum;
 }
