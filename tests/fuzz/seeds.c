@@ -89,7 +89,7 @@ static void seed_envelope(void)
                                          .commands_next = 77,
                                          .follows = 5},
                                 .outcome = OUTCOME_ACCEPTED,
-                                .input = {TEXT("order.commands"), 2, 0, 76},
+                                .input = {TEXT("order.commands"), 2, 0, 76, PRINT_NONE},
                                 .first_offset = -1,
                                 .target = TEXT("o-1"),
                                 .version = 8,

@@ -54,7 +54,7 @@ static struct text a_decision(struct arena *arena)
                                   .number = 3,
                                   .commands_next = 77,
                                   .follows = 5},
-                         .input = {TEXT("order.commands"), 2, 0, 76},
+                         .input = {TEXT("order.commands"), 2, 0, 76, PRINT_NONE},
                          .outcome = OUTCOME_ACCEPTED,
                          .replayed = true,
                          .first_offset = 50,
