@@ -218,6 +218,8 @@ static void forget(struct owner *o)
     o->state = OWNER_IDLE;
     o->generation++;
     o->append_failed = false;
+    o->landed = -1;
+    o->cut = false;
     o->commands_next = 0;
     for (size_t i = 0; i < o->sources_count; i++) {
         o->sources[i].offset = 0;
@@ -237,6 +239,7 @@ static struct err fold_and_announce(struct owner *o, owner_fold fold, void *cont
     TRY(cursor_resume(&o->tail, o->reader, o->log, o->partition, (struct position){0}));
     TRY(fold_to(o, end, fold, context, arena));
     arena_reset(arena);
+    o->landed = o->tail.next - 1;
     return announce(o, arena);
 }
 
@@ -343,7 +346,8 @@ void owner_watch(struct owner *o, owner_fold settled, void *context, struct aren
             o->retake_ms = 0;
     }
     if (o->state == OWNER_ACTIVE && o->append_failed)
-        owner_depose(o, FAIL(ERR_DEPOSED, "an append failed"));
+        owner_depose(o, o->cut ? FAIL(ERR_LOST, "the log was cut back: an append landed too low")
+                               : FAIL(ERR_DEPOSED, "an append failed"));
 }
 
 struct err owner_renew(struct owner *o)
@@ -359,8 +363,17 @@ struct err owner_renew(struct owner *o)
     return e;
 }
 
-void owner_reported(struct owner *o, uint64_t tag, struct err err)
+/* What lands below is not read back by a tail that has come further: nobody else would tell. */
+void owner_reported(struct owner *o, uint64_t tag, int64_t offset, struct err err)
 {
-    if (err.code != ERR_OK && tag == tag_of(o) && !MUTANT(failed_append_ignored))
-        o->append_failed = true;
+    if (tag != tag_of(o))
+        return;
+    if (err.code != ERR_OK) {
+        o->append_failed |= !MUTANT(failed_append_ignored);
+    } else if (offset > o->landed) {
+        o->landed = offset;
+    } else if (offset >= 0) {
+        o->append_failed = o->cut = true;
+        log_forget(o->log, o->partition);
+    }
 }

@@ -50,6 +50,8 @@ struct owner {
     struct uuid nonce;     /* of the TAKEOVER awaited or in force */
     uint32_t generation;   /* rises with each takeover: tells late reports apart */
     bool append_failed;
+    int64_t landed; /* below the next append of this generation; -1: nothing is known */
+    bool cut;       /* an append landed there or lower: the log was cut back */
     int retake_ms;
     int64_t retake_at_ms; /* monotonic */
     int64_t began_ms;     /* the takeover; monotonic */
@@ -79,8 +81,8 @@ void owner_watch(struct owner *owner, owner_fold settled, void *context, struct 
 uint64_t owner_unsettled(const struct owner *owner);
 /* A new epoch of its own, keeping all state. Call when nothing is unsettled. */
 NODISCARD struct err owner_renew(struct owner *owner);
-/* From the producer's report. */
-void owner_reported(struct owner *owner, uint64_t tag, struct err err);
+/* From the producer's report, in the order of the appends. */
+void owner_reported(struct owner *owner, uint64_t tag, int64_t offset, struct err err);
 /* The slot in a producer's tag. */
 uint32_t owner_slot_of(uint64_t tag);
 void owner_depose(struct owner *owner, struct err why);

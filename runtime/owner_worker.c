@@ -52,10 +52,9 @@ static bool stopping(const struct worker *w)
 static void on_report(void *context, uint64_t tag, int64_t offset, struct err err)
 {
     struct worker *w = context;
-    (void)offset;
     uint32_t slot = owner_slot_of(tag);
     if (slot < w->shards_count)
-        owner_reported(&w->shards[slot].owner, tag, err);
+        owner_reported(&w->shards[slot].owner, tag, offset, err);
 }
 
 static struct err topic_of(struct worker *w, const char *service, const char *suffix,

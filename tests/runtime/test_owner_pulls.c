@@ -26,6 +26,9 @@ static struct log *kafka;
 static struct log_topic *commands, *decisions, *saga_log;
 static atomic_bool rewind_fails;
 static atomic_int rewinds_failed;
+static pthread_t worker;
+static atomic_bool deaf;             /* the worker does not read back what it has written */
+static atomic_int_least64_t read_to; /* by the worker, of partition 0 of its log */
 static atomic_bool stop;
 static struct owner_worker_status status;
 
@@ -48,6 +51,26 @@ struct err __wrap_log_read_again(struct log_reader *reader, struct log_topic *to
         return FAIL(ERR_UNAVAILABLE, "as told");
     }
     return __real_log_read_again(reader, topic, partition, offset, arena, ret_record, ret_count);
+}
+
+struct err __real_log_read(struct log_reader *reader, struct log_topic *topic, int partition,
+                           int64_t from, struct arena *arena, struct log_record *records,
+                           size_t max, size_t *ret_count);
+struct err __wrap_log_read(struct log_reader *reader, struct log_topic *topic, int partition,
+                           int64_t from, struct arena *arena, struct log_record *records,
+                           size_t max, size_t *ret_count);
+
+struct err __wrap_log_read(struct log_reader *reader, struct log_topic *topic, int partition,
+                           int64_t from, struct arena *arena, struct log_record *records,
+                           size_t max, size_t *ret_count)
+{
+    bool own = topic == decisions && partition == 0 && pthread_equal(pthread_self(), worker);
+    *ret_count = 0;
+    if (own)
+        atomic_store(&read_to, from);
+    return own && atomic_load(&deaf)
+               ? OK
+               : __real_log_read(reader, topic, partition, from, arena, records, max, ret_count);
 }
 
 const char *log_instance(const struct log *log)
@@ -165,16 +188,19 @@ static int64_t announce(struct log_topic *topic, int partition)
     return memory_log_append(topic, partition, TEXT(""), takeover_encode(&t, &arena));
 }
 
+static struct sent {
+    uint64_t number, last; /* print of the last decision */
+    int n;
+} sent;
+
 /* The saga decides that a product of this partition is to be added. */
 static void saga_sends(int64_t epoch, int partition)
 {
-    static uint64_t number, last;
-    static int n;
     char sku[16];
     _Alignas(16) char memory[4096];
     struct arena arena = {memory, 0, sizeof memory};
     do
-        snprintf(sku, sizeof sku, "SKU-%d", n++);
+        snprintf(sku, sizeof sku, "SKU-%d", sent.n++);
     while (partition_of(text_of(sku), PARTITIONS) != partition);
     struct uuid order = random_uuid();
     struct command command = {.id = random_uuid(),
@@ -186,7 +212,7 @@ static void saga_sends(int64_t epoch, int partition)
                               .target = text_of(sku),
                               .type = TEXT("product.add.v1"),
                               .data = TEXT("{}")};
-    struct decision d = {.mark = {RECORD_DECISION, epoch, ++number, 0, last, 0},
+    struct decision d = {.mark = {RECORD_DECISION, epoch, ++sent.number, 0, sent.last, 0},
                          .outcome = OUTCOME_ACCEPTED,
                          .first_offset = -1,
                          .command_id = random_uuid(),
@@ -196,7 +222,7 @@ static void saga_sends(int64_t epoch, int partition)
                          .commands = &command,
                          .commands_count = 1};
     struct text record = decision_encode(&d, &arena);
-    last = print_of(record);
+    sent.last = print_of(record);
     memory_log_append(saga_log, 0, d.target, record);
 }
 
@@ -237,16 +263,31 @@ static void await_decided(int partition, size_t wanted)
     ck_assert_uint_eq(decided(partition), wanted);
 }
 
-START_TEST(one_that_cannot_go_back_stands_in_nobodys_way)
+/* Returns the epoch of the saga's log. */
+static int64_t open_house(void)
 {
-    pthread_t thread;
     kafka = memory_log_create();
     commands = memory_log_topic(kafka, "product.commands", PARTITIONS);
     decisions = memory_log_topic(kafka, "product.log", PARTITIONS);
     memory_log_topic(kafka, "product.deadletters", PARTITIONS);
     saga_log = memory_log_topic(kafka, "fulfilment.log", 1);
+    sent = (struct sent){0};
+    atomic_store(&stop, false);
     int64_t epoch = announce(saga_log, 0);
-    ck_assert_int_eq(pthread_create(&thread, NULL, run, NULL), 0);
+    ck_assert_int_eq(pthread_create(&worker, NULL, run, NULL), 0);
+    return epoch;
+}
+
+static void close_house(void)
+{
+    atomic_store(&stop, true);
+    pthread_join(worker, NULL);
+    memory_log_destroy(kafka);
+}
+
+START_TEST(one_that_cannot_go_back_stands_in_nobodys_way)
+{
+    int64_t epoch = open_house();
     saga_sends(epoch, 0);
     saga_sends(epoch, 1);
     await_decided(0, 1);
@@ -265,14 +306,34 @@ START_TEST(one_that_cannot_go_back_stands_in_nobodys_way)
     atomic_store(&rewind_fails, false);
     await_decided(0, 2);
     await_decided(1, 2);
-    atomic_store(&stop, true);
-    pthread_join(thread, NULL);
-    memory_log_destroy(kafka);
+    close_house();
+}
+END_TEST
+
+START_TEST(an_owner_whose_append_lands_below_what_it_has_read_begins_anew)
+{
+    int64_t epoch = open_house(), at = 0, landed;
+    saga_sends(epoch, 0);
+    await_decided(0, 1);
+    for (int64_t until = clock_monotonic_ms() + PATIENCE_MS;
+         atomic_load(&read_to) < 2 && clock_monotonic_ms() < until;)
+        nap();
+    ck_assert_int_eq(atomic_load(&read_to), 2); /* TAKEOVER and decision */
+    atomic_store(&deaf, true);
+    memory_log_cut(decisions, 0, 1);
+    saga_sends(epoch, 0); /* lies where the first decision was, and is void */
+    for (int64_t until = clock_monotonic_ms() + PATIENCE_MS; at < 2 && clock_monotonic_ms() < until;
+         nap())
+        ck_assert_int_eq(log_ends(decisions, 0, &landed, &at).code, ERR_OK);
+    atomic_store(&deaf, false);
+    await_decided(0, 2);
+    close_house();
 }
 END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {one_that_cannot_go_back_stands_in_nobodys_way};
+    const TTest *const tests[] = {one_that_cannot_go_back_stands_in_nobodys_way,
+                                  an_owner_whose_append_lands_below_what_it_has_read_begins_anew};
     return run_suite("owner_pulls", tests, COUNT(tests));
 }

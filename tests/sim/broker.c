@@ -286,8 +286,11 @@ struct err log_read(struct log_reader *reader, struct log_topic *topic, int part
     size_t n = 0;
     *ret_count = 0;
     assert(reader->follows[topic->index] & 1u << partition);
-    if (held(reader))
+    if (held(reader)) {
+        if (from < part->end && world.current) /* who must catch up waits */
+            world_sleep(MS);
         return OK;
+    }
     if (from > part->end) /* whoever asks later, when it has grown again, is not told */
         return FAIL(ERR_LOST, "the partition was cut back");
     if (from < part->first)

@@ -39,6 +39,7 @@ struct log_producer {
     uint32_t life; /* rises when the broker finds its sequence broken: a new client */
     uint32_t broken[SIM_TOPICS_MAX]; /* bit per partition */
     int64_t busy_until[SIM_TOPICS_MAX][SIM_PARTITIONS_MAX];
+    int64_t told_until[SIM_TOPICS_MAX][SIM_PARTITIONS_MAX]; /* answers come in order, too */
     struct report_due *reports, **reports_end;
 };
 
@@ -134,6 +135,15 @@ static bool spoil(struct log_producer *p, uint32_t kind)
     return spoilt;
 }
 
+/* When its answer comes: after those before it. */
+static int64_t answered_after(const struct flight *f, int64_t delay)
+{
+    int64_t *told = &f->by->told_until[f->topic->index][f->partition];
+    if (*told < world.now + delay)
+        *told = world.now + delay;
+    return *told - world.now;
+}
+
 static void land(struct flight *f)
 {
     struct log_producer *p = f->by;
@@ -153,7 +163,7 @@ static void land(struct flight *f)
         after = (int64_t)chance_under(3 * SECOND);
     }
     if (!f->fails)
-        world_after(after, on_report, f, (uint64_t)offset, 0);
+        world_after(answered_after(f, after), on_report, f, (uint64_t)offset, 0);
 }
 
 static void on_land(void *context, uint64_t kept, uint64_t unused)
