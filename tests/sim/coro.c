@@ -30,6 +30,16 @@ static const void *main_bottom;
 static size_t main_size;
 #endif
 
+/* Outlives the process that begins another: not from that one's heap. */
+static ucontext_t *context_new(void)
+{
+    void *memory =
+        mmap(NULL, sizeof(ucontext_t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        abort();
+    return memory;
+}
+
 static void trampoline(void)
 {
     entry_of_new();
@@ -55,9 +65,9 @@ void coro_init(struct coro *coro, void (*entry)(void))
     if (!coro->stack)
         coro->stack = stack_new();
     if (!coro->context)
-        coro->context = malloc(sizeof(ucontext_t));
+        coro->context = context_new();
     ucontext_t *context = coro->context;
-    if (!context || getcontext(context) != 0)
+    if (getcontext(context) != 0)
         abort();
 #ifdef __SANITIZE_ADDRESS__
     __asan_unpoison_memory_region(coro->stack, CORO_STACK_BYTES);
@@ -72,7 +82,7 @@ void coro_switch(struct coro *from, struct coro *to, bool from_dies)
 {
     (void)from_dies;
     if (!from->context)
-        from->context = malloc(sizeof(ucontext_t));
+        from->context = context_new();
 #ifdef __SANITIZE_ADDRESS__
     __sanitizer_start_switch_fiber(from_dies ? NULL : &from->fake,
                                    to->stack ? to->stack : main_bottom,
