@@ -3,6 +3,7 @@
 #define APP_RUN_PARTS_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "runtime/api.h"
 #include "runtime/effect_worker.h"
@@ -22,6 +23,7 @@ struct part {
     struct err (*run)(struct part *part);
     pthread_t thread;
     struct err result;
+    atomic_bool ended;
     struct owner_worker_status owners;
     struct publisher_stats published;
     struct projection_worker_status projected;

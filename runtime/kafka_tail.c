@@ -506,7 +506,7 @@ static struct err fetch_first(struct log_reader *reader, struct log_topic *topic
                               int64_t from, struct fetch **ret_fetch,
                               rd_kafka_message_t **ret_message)
 {
-    int64_t until = clock_monotonic_ms() + CATCH_UP_WAIT_MS;
+    int64_t until = clock_monotonic_ms() + log_patience(reader->log, CATCH_UP_WAIT_MS);
     do {
         TRY(fetch_at(reader, topic, partition, from, ret_fetch));
         struct fetch *f = *ret_fetch;
