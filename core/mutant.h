@@ -10,7 +10,7 @@
 #define MUTANTS(X)                                                                              \
     /* the rule of the log, and reading by it */                                                \
     X(no_epoch_check) X(no_number_check) X(void_is_handed_out) X(reader_starts_blind)           \
-    X(resume_without_context)           \
+    X(resume_without_context)                                                                   \
     /* owners */                                                                                \
     X(replay_to_stale_end) X(owner_does_not_watch) X(failed_append_ignored)                     \
     X(own_renewal_deposes) X(epoch_never_renewed) X(renewal_keeps_counting)                     \

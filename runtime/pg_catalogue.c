@@ -68,22 +68,27 @@ struct err store_conninfo(const struct databases *databases, const char *service
 
 /* ---- lease ---- */
 
+static struct err run(struct store *store, const char *sql, int count, const char *const *params)
+{
+    PGresult *result;
+    TRY(pg_ask(&store->pg, sql, count, params, &result));
+    PQclear(result);
+    return OK;
+}
+
 /* An owner that stands still in the middle of a unit holds its lock as long as it stands, however
  * long ago its lease ran out: nothing but its connection keeps it. */
 static struct err end_stale_owner(struct store *store, const char *service)
 {
-    PGresult *result;
     const char *params[] = {service};
-    TRY(pg_ask(&store->pg,
+    return run(store,
                "SELECT pg_terminate_backend(l.pid) FROM pg_locks l, projection_lease p"
                " WHERE p.service = $1 AND p.until < clock_timestamp()"
                " AND l.relation = 'projection_lease'::regclass AND l.mode = 'RowExclusiveLock'"
                " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
                " AND l.pid <> pg_backend_pid()"
                " AND NOT EXISTS (SELECT 1 FROM pg_locks w WHERE w.pid = l.pid AND NOT w.granted)",
-               COUNT(params), params, &result));
-    PQclear(result);
-    return OK;
+               COUNT(params), params);
 }
 
 struct err store_lease_take(struct store *store, const char *service, struct uuid owner,
@@ -104,14 +109,6 @@ struct err store_lease_take(struct store *store, const char *service, struct uui
         " RETURNING 1",
         COUNT(params), params, &result));
     *ret_held = PQntuples(result) == 1;
-    PQclear(result);
-    return OK;
-}
-
-static struct err run(struct store *store, const char *sql, int count, const char *const *params)
-{
-    PGresult *result;
-    TRY(pg_ask(&store->pg, sql, count, params, &result));
     PQclear(result);
     return OK;
 }
