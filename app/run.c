@@ -28,8 +28,8 @@
 
 enum {
     STOP_DEADLINE_S = 9,
-    STOP_PATIENCE_MS = 5000, /* with databases that say nothing */
-    STOP_BROKER_MS = 7000,   /* with a broker that says nothing */
+    STOP_PATIENCE_MS = 5000, /* with databases and a broker that say nothing; closing all clients of
+                                such a broker takes seconds too */
     START_PATIENCE_S = 120,  /* for a Kafka that is away */
     START_RETRY_S = 1,
     SERVICES_MAX = 16,
@@ -270,6 +270,16 @@ static void start_parts(void)
 
 static atomic_bool answered; /* when stopping: all who asked over HTTP */
 
+/* In a signal handler: no memory, no locks. */
+static void say_unended(const char *role, const char *service)
+{
+    const char *const words[] = {"foldlog: did not end in time: ", role, service ? " " : "",
+                                 service ? service : "", "\n"};
+    for (size_t i = 0; i < COUNT(words); i++)
+        if (write(STDERR_FILENO, words[i], strlen(words[i])) < 0)
+            return;
+}
+
 /* A part that does not stop in time must not keep the process: what it promised is in the log. A
  * publisher may stand in a step of a transaction for longer than it has told the client library;
  * its next start ends that transaction, so nothing is amiss. */
@@ -277,8 +287,13 @@ static void deadline(int signal_number)
 {
     bool amiss = !atomic_load(&answered);
     (void)signal_number;
+    if (amiss)
+        say_unended("answers", NULL);
     for (size_t i = 0; i < parts.count; i++)
-        amiss |= !atomic_load(&parts.at[i].ended) && parts.at[i].kind != PART_PUBLISHER;
+        if (!atomic_load(&parts.at[i].ended)) {
+            say_unended(parts.at[i].role, parts.at[i].service);
+            amiss |= parts.at[i].kind != PART_PUBLISHER;
+        }
     _exit(amiss ? EXIT_FAILED : EXIT_OK);
 }
 
@@ -308,7 +323,7 @@ static void limit_waiting(void)
     pthread_t hurrying;
     signal(SIGALRM, deadline);
     alarm(STOP_DEADLINE_S);
-    log_end_by(kafka, clock_monotonic_ms() + STOP_BROKER_MS);
+    log_end_by(kafka, clock_monotonic_ms() + STOP_PATIENCE_MS);
     if (pthread_create(&hurrying, NULL, hurry, NULL) != 0 || pthread_detach(hurrying) != 0)
         abort();
 }

@@ -152,6 +152,8 @@ static bool consumer_close(struct log_group *g)
     enum { STEP_MS = 20 };
     rd_kafka_queue_t *queue = rd_kafka_queue_new(g->client);
     rd_kafka_error_t *error = rd_kafka_consumer_close_queue(g->client, queue);
+    rd_kafka_assign(g->client, NULL); /* what on_rebalance would answer: librdkafka waits for it,
+                                         and we may be gone before it asks */
     int64_t until = now_ms() + log_patience(g->log, CLOSE_MS);
     while (!error && !rd_kafka_consumer_closed(g->client) && now_ms() < until) {
         rd_kafka_message_t *m = rd_kafka_consume_queue(queue, STEP_MS); /* calls on_rebalance */
@@ -165,15 +167,31 @@ static bool consumer_close(struct log_group *g)
     return closed;
 }
 
+static void *abandon(void *client)
+{
+    rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    return NULL;
+}
+
+/* A commit that is under way keeps librdkafka for a whole session, whatever it is told. It calls
+ * nothing of ours any more: nobody serves its queues. */
+static void abandon_client(rd_kafka_t *client)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, abandon, client) != 0 || pthread_detach(thread) != 0)
+        abort();
+}
+
 static void client_close(struct log_group *g)
 {
     if (g->queue) {
         rd_kafka_queue_cb_event_enable(g->queue, NULL, NULL);
         rd_kafka_queue_destroy(g->queue);
     }
-    if (g->client)
-        rd_kafka_destroy_flags(g->client,
-                               consumer_close(g) ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    if (g->client && consumer_close(g))
+        rd_kafka_destroy(g->client);
+    else if (g->client)
+        abandon_client(g->client);
     g->client = NULL;
     g->queue = NULL;
     g->owned_count = 0;

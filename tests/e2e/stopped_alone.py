@@ -42,8 +42,10 @@ class Between:
 
 def ends_in_time(foldlog, name):
     seconds, code = foldlog.stop()
+    with open(f"{foldlog.name}.log") as log:
+        late = [line.strip() for line in log if "did not end in time" in line]
     check(f"{name}: SIGTERM ends it within {STOP_S} s with 0", seconds < STOP_S and code == 0,
-          f"{seconds:.1f} s, exit code {code}")
+          f"{seconds:.1f} s, exit code {code}, {late}")
     return seconds
 
 
