@@ -1,9 +1,10 @@
 /* Reads a log partition and passes on what log_judge says is true. */
 #include "runtime/cursor.h"
-#include "core/mutant.h"
-
 #include <assert.h>
 #include <stdlib.h>
+
+#include "core/mutant.h"
+#include "runtime/clock.h"
 
 enum { RECORDS_MAX = 256, PEEK_BYTES = 2 * DECISION_BYTES_MAX };
 
@@ -12,47 +13,39 @@ static void release(char **memory)
     free(*memory);
 }
 
+/* A shared tail may have missed that the log was cut back; the broker has it as it is. */
+enum source { FROM_TAIL, FROM_BROKER };
+enum { AT_ONCE_MS = 0, PATIENT_MS = 5000 };
+
 /* Waits for a record that is known to be there. */
-static struct err read_one(struct cursor *c, struct log_reader *reader, int64_t offset,
-                           struct arena *arena, struct log_record *ret_record)
+static struct err read_one(struct cursor *c, struct log_reader *reader, enum source source,
+                           int patience_ms, int64_t offset, struct arena *arena,
+                           struct log_record *ret_record)
 {
-    enum { TRIES = 250, WAIT_MS = 20 };
+    enum { WAIT_MS = 20 };
+    int64_t until_ms = clock_monotonic_ms() + patience_ms;
     size_t n = 0;
-    for (int i = 0; i < TRIES && n == 0; i++) {
-        TRY(log_read(reader, c->topic, c->partition, offset, arena, ret_record, 1, &n));
-        if (n == 0)
-            log_wait(reader, WAIT_MS);
+    for (;;) {
+        TRY(source == FROM_BROKER
+                ? log_read_again(reader, c->topic, c->partition, offset, arena, ret_record, &n)
+                : log_read(reader, c->topic, c->partition, offset, arena, ret_record, 1, &n));
+        if (n > 0)
+            break;
+        if (clock_monotonic_ms() >= until_ms)
+            return FAIL(ERR_TIMEOUT, "record does not arrive");
+        log_wait(reader, WAIT_MS);
     }
-    if (n == 0)
-        return FAIL(ERR_TIMEOUT, "record does not arrive");
     return ret_record->offset == offset ? OK : FAIL(ERR_LOST, "record is no longer kept");
 }
 
-/* As the broker has it, and not a tail that may have missed that the log was cut back. */
-static struct err read_mark_again(struct cursor *c, struct log_reader *reader, int64_t offset,
-                                  struct mark *ret_mark)
-{
-    CLEANUP(release) char *memory = aligned_alloc(16, PEEK_BYTES);
-    struct arena arena = {memory, 0, PEEK_BYTES};
-    struct log_record record;
-    size_t n;
-    assert(memory);
-    TRY(log_read_again(reader, c->topic, c->partition, offset, &arena, &record, &n));
-    if (n == 0)
-        return FAIL(ERR_TIMEOUT, "record does not arrive");
-    if (record.offset != offset)
-        return FAIL(ERR_LOST, "record is no longer kept");
-    return mark_decode(record.value, ret_mark);
-}
-
-static struct err read_mark(struct cursor *c, struct log_reader *reader, int64_t offset,
-                            struct mark *ret_mark)
+static struct err read_mark(struct cursor *c, struct log_reader *reader, enum source source,
+                            int patience_ms, int64_t offset, struct mark *ret_mark)
 {
     CLEANUP(release) char *memory = aligned_alloc(16, PEEK_BYTES);
     struct arena arena = {memory, 0, PEEK_BYTES};
     struct log_record record;
     assert(memory);
-    TRY(read_one(c, reader, offset, &arena, &record));
+    TRY(read_one(c, reader, source, patience_ms, offset, &arena, &record));
     return mark_decode(record.value, ret_mark);
 }
 
@@ -76,7 +69,7 @@ struct err cursor_resume(struct cursor *cursor, struct log_reader *reader, struc
     if (done < first || done > end)
         return FAIL(ERR_LOST, "position lies outside the log");
     if (done > 0 && !MUTANT(resume_without_context)) {
-        TRY(read_mark_again(&c, reader, done - 1, &mark));
+        TRY(read_mark(&c, reader, FROM_BROKER, PATIENT_MS, done - 1, &mark));
         TRY(check_same(mark.print, from.print));
         if (mark.kind != RECORD_DECISION)
             return FAIL(ERR_GAP, "position does not follow a decision");
@@ -96,7 +89,7 @@ struct err cursor_resume_at(struct cursor *cursor, struct log_reader *reader,
     struct cursor c = {.topic = topic, .partition = partition, .next = offset, .last = -1};
     struct mark mark;
     TRY(log_follow(reader, topic, partition));
-    TRY(read_mark_again(&c, reader, offset, &mark));
+    TRY(read_mark(&c, reader, FROM_BROKER, PATIENT_MS, offset, &mark));
     TRY(check_same(mark.print, print));
     if (mark.kind != RECORD_DECISION)
         return FAIL(ERR_GAP, "position is not a decision");
@@ -109,7 +102,7 @@ struct err cursor_fetch(struct cursor *cursor, struct log_reader *reader, int64_
                         struct arena *arena, struct decision *ret_decision)
 {
     struct log_record record;
-    TRY(read_one(cursor, reader, offset, arena, &record));
+    TRY(read_one(cursor, reader, FROM_TAIL, PATIENT_MS, offset, arena, &record));
     return decision_decode(record.value, arena, ret_decision);
 }
 
@@ -149,7 +142,7 @@ struct err cursor_from_end(struct cursor *cursor, struct log_reader *reader,
     TRY(log_follow(reader, topic, partition));
     TRY(log_ends(topic, partition, &first, &end));
     if (end > first && !MUTANT(reader_starts_blind)) {
-        TRY(read_mark(&c, reader, end - 1, &mark));
+        TRY(read_mark(&c, reader, FROM_TAIL, PATIENT_MS, end - 1, &mark));
         c.next = mark.kind == RECORD_TAKEOVER ? end - 1 : mark.epoch;
         TRY(skip_to(&c, reader, end));
     } else {
@@ -171,36 +164,42 @@ static struct err take_decision(struct cursor *c, const struct log_record *r, st
     return OK;
 }
 
-static struct err read_checked(struct cursor *c, struct log_reader *reader)
+static struct err read_checked(struct cursor *c, struct log_reader *reader, int patience_ms)
 {
     struct mark mark;
-    TRY(read_mark_again(c, reader, c->last, &mark));
+    if (c->last < 0 || c->judge.last == PRINT_NONE || c->judge.last == PRINT_UNKNOWN)
+        return OK;
+    TRY(read_mark(c, reader, FROM_BROKER, patience_ms, c->last, &mark));
     return mark.print == c->judge.last
                ? OK
                : FAIL(ERR_LOST,
                       "the log was cut back: another record lies where the last was read");
 }
 
-struct err cursor_check(struct cursor *c, struct log_reader *reader)
+static struct err check(struct cursor *c, struct log_reader *reader, int patience_ms)
 {
-    if (c->last < 0 || c->judge.last == PRINT_NONE || c->judge.last == PRINT_UNKNOWN)
-        return OK;
-    struct err e = read_checked(c, reader);
+    struct err e = read_checked(c, reader, patience_ms);
     if (e.code == ERR_LOST)
         log_forget(c->topic, c->partition);
     return e;
 }
 
+struct err cursor_check(struct cursor *cursor, struct log_reader *reader)
+{
+    return check(cursor, reader, PATIENT_MS);
+}
+
 /* A record may be void for this reader alone: because the log is not any more what it has read
- * before, or because this record, kept by the tail, is not in the log any more. */
+ * before, or because this record, kept by the tail, is not in the log any more. Whoever cannot look
+ * at once goes on with what else he has to do, and comes back. */
 static struct err check_void(struct cursor *c, struct log_reader *reader, int64_t offset,
                              const struct mark *read)
 {
     struct mark mark;
     if (offset < c->vouched || MUTANT(cut_unseen_by_readers))
         return OK;
-    TRY(cursor_check(c, reader));
-    TRY(read_mark_again(c, reader, offset, &mark));
+    TRY(check(c, reader, AT_ONCE_MS));
+    TRY(read_mark(c, reader, FROM_BROKER, AT_ONCE_MS, offset, &mark));
     if (mark.print != read->print) {
         log_forget(c->topic, c->partition);
         return FAIL(ERR_UNAVAILABLE, "the tail must be read again");

@@ -88,8 +88,9 @@ NODISCARD struct err log_read_again(struct log_reader *reader, struct log_topic 
 void log_forget(struct log_topic *topic, int partition);
 /* A hint that log_read will begin at `from`, far behind the tail: who begins in many partitions
  * says so of all of them first, and does not wait for each alone. The partition must be followed.
- */
-void log_prefetch(struct log_reader *reader, struct log_topic *topic, int partition, int64_t from);
+ * again: log_read_again will, at whatever offset. */
+void log_prefetch(struct log_reader *reader, struct log_topic *topic, int partition, int64_t from,
+                  bool again);
 /* Blocks until there are news since the last log_wait returned, or timeout. */
 void log_wait(struct log_reader *reader, int timeout_ms);
 /* Wakes the reader's log_wait; from any thread. */

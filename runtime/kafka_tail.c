@@ -649,7 +649,8 @@ void log_forget(struct log_topic *topic, int partition)
     pthread_mutex_unlock(&t->lock);
 }
 
-void log_prefetch(struct log_reader *reader, struct log_topic *topic, int partition, int64_t from)
+void log_prefetch(struct log_reader *reader, struct log_topic *topic, int partition, int64_t from,
+                  bool again)
 {
     struct tail *t = atomic_load(&topic->tails[partition]);
     struct fetch *f;
@@ -657,7 +658,7 @@ void log_prefetch(struct log_reader *reader, struct log_topic *topic, int partit
     pthread_mutex_lock(&t->lock);
     bool behind = from < t->first;
     pthread_mutex_unlock(&t->lock);
-    if (!behind)
+    if (!behind && !again)
         return;
     struct err e = fetch_at(reader, topic, partition, from, &f);
     (void)e; /* whoever reads meets it again */

@@ -12,7 +12,12 @@
 #include "runtime/pace.h"
 #include "runtime/report.h"
 
-enum { FACTS_MAX = 64, ARENA_BYTES = 3 * UNIT_ARENA_BYTES, FLUSH_STEP_MS = 10 };
+enum {
+    FACTS_MAX = 64,
+    ARENA_BYTES = 3 * UNIT_ARENA_BYTES,
+    FLUSH_STEP_MS = 10,
+    REWIND_RETRY_MS = 200
+};
 
 /* One partition of a foreign log, read once for all shards. */
 struct pull {
@@ -227,11 +232,16 @@ static bool take_membership(struct worker *w)
 
 /* ---- 2. takeovers --------------------------------------------------------------------------- */
 
-/* Also when it stands where this shard goes on: then resuming compares what was read last. */
+/* Where this shard goes on, after what this shard read last. */
+static bool stands_at(const struct pull *pull, const struct owner_source *from)
+{
+    return from->index == 0 && from->offset == pull->cursor.done &&
+           (from->print == pull->cursor.judge.last || from->print == PRINT_UNKNOWN);
+}
+
 static bool must_rewind(const struct pull *pull, const struct owner_source *from)
 {
-    return !pull->open || from->offset < pull->cursor.next ||
-           (from->offset > 0 && owner_source_read(from) < pull->cursor.next);
+    return !pull->open || (!stands_at(pull, from) && owner_source_read(from) < pull->cursor.next);
 }
 
 /* The shared cursor goes back to where this shard must go on; one that cannot stays where it is,
@@ -257,9 +267,10 @@ static struct err rewind_pulls(struct worker *w, const struct shard *s)
     const struct owner_source *from = s->owner.sources;
     for (size_t k = 0; k < w->pulls_count; k++)
         if (must_rewind(&w->pulls[k], &from[k])) {
+            bool after_one = from[k].index == 0 && from[k].offset > 0;
             TRY(log_follow(w->reader, w->pulls[k].topic, w->pulls[k].cursor.partition));
             log_prefetch(w->reader, w->pulls[k].topic, w->pulls[k].cursor.partition,
-                         from[k].offset - (from[k].index == 0 && from[k].offset > 0));
+                         from[k].offset - after_one, from[k].offset > 0);
         }
     for (size_t k = 0; k < w->pulls_count; k++)
         TRY(rewind_pull(w, &w->pulls[k], &s->owner.sources[k]));
@@ -285,7 +296,7 @@ static struct err prepare(struct worker *w, struct shard *s)
     const struct owner *o = &s->owner;
     TRY(log_follow(w->reader, o->commands, o->partition));
     TRY(log_follow(w->reader, o->log, o->partition));
-    log_prefetch(w->reader, o->log, o->partition, 0);
+    log_prefetch(w->reader, o->log, o->partition, 0, false);
     return OK;
 }
 
@@ -297,13 +308,26 @@ static bool announce(struct shard *s)
     return e.code == ERR_OK;
 }
 
+/* Until the sources can be read again the shard waits, with its memory kept. */
+static void catch_up(struct worker *w, struct shard *s)
+{
+    struct err e = rewind_pulls(w, s);
+    s->rewind = may_wait(e);
+    s->rewind_at_ms = clock_monotonic_ms() + REWIND_RETRY_MS;
+    if (s->rewind)
+        report(REPORT_WARN, "sources_wait", "topic", log_topic_name(s->owner.log), "partition",
+               report_number(s->owner.partition), "why", report_err(e), NULL);
+    else if (e.code != ERR_OK)
+        fail(s, e);
+}
+
 static void take_over(struct worker *w, struct shard *s)
 {
     struct err e = shard_take_over(s);
-    if (e.code == ERR_OK && !(MUTANT(no_rewind_after_takeover) && w->pulls[0].open))
-        e = rewind_pulls(w, s);
     s->rewind = false;
-    if (e.code != ERR_OK && e.code != ERR_STOPPING)
+    if (e.code == ERR_OK && !(MUTANT(no_rewind_after_takeover) && w->pulls[0].open))
+        catch_up(w, s);
+    else if (e.code != ERR_OK && e.code != ERR_STOPPING)
         fail(s, e);
     w->barrier_due = true;
     atomic_fetch_add(&w->options->status->takeovers, 1);
@@ -315,20 +339,17 @@ static bool active(const struct shard *s)
     return s->assigned && s->owner.state == OWNER_ACTIVE && !s->rewind;
 }
 
-/* It kept its memory while the group was rebalancing. */
-static void catch_up(struct worker *w, struct shard *s)
-{
-    struct err e = rewind_pulls(w, s);
-    s->rewind = false;
-    if (e.code != ERR_OK)
-        fail(s, e);
-}
-
 static bool takeover_due(const struct shard *s)
 {
     return s->assigned &&
            (s->owner.state == OWNER_IDLE ||
             (s->owner.state == OWNER_DEPOSED && clock_monotonic_ms() >= s->owner.retake_at_ms));
+}
+
+static bool rewind_due(const struct shard *s)
+{
+    return s->assigned && s->owner.state == OWNER_ACTIVE && s->rewind &&
+           clock_monotonic_ms() >= s->rewind_at_ms;
 }
 
 /* All logs are asked for before the first is folded, all announce themselves before the first waits
@@ -342,7 +363,7 @@ static void take_overs(struct worker *w)
         due[i] = takeover_due(s);
         if (due[i])
             e = prepare(w, s);
-        else if (s->assigned && s->owner.state == OWNER_ACTIVE && s->rewind)
+        else if (rewind_due(s))
             catch_up(w, s);
         if (e.code != ERR_OK) {
             fail(s, e);

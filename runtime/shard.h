@@ -18,8 +18,8 @@ struct shard {
                                        nowhere */
     struct arena *scratch;          /* the worker's, for what lasts no longer than a call */
     bool assigned;                  /* by the group; nothing is decided while it is not */
-    bool rewind; /* assigned again with its memory kept: the sources must be read from its positions
-                  */
+    bool rewind; /* the sources must be read from its positions before anything is decided */
+    int64_t rewind_at_ms; /* not before */
     /* kept */
     struct owner owner;
     struct states *states;

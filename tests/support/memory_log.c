@@ -187,9 +187,10 @@ void log_forget(struct log_topic *topic, int partition)
     (void)topic, (void)partition;
 }
 
-void log_prefetch(struct log_reader *reader, struct log_topic *topic, int partition, int64_t from)
+void log_prefetch(struct log_reader *reader, struct log_topic *topic, int partition, int64_t from,
+                  bool again)
 {
-    (void)reader, (void)topic, (void)partition, (void)from;
+    (void)reader, (void)topic, (void)partition, (void)from, (void)again;
 }
 
 struct err log_read(struct log_reader *reader, struct log_topic *topic, int partition, int64_t from,
