@@ -79,10 +79,7 @@ static void on_news(rd_kafka_t *client, void *opaque)
 
 static struct err group_conf(const struct log_group *g, rd_kafka_conf_t *conf)
 {
-    char session[16], heartbeat[16], silence[16];
-    snprintf(silence, sizeof silence, "%d", 2 * SESSION_TIMEOUT_MS); /* a join waits for members
-                                                                        that are gone until their
-                                                                        sessions are over */
+    char session[16], heartbeat[16];
     snprintf(session, sizeof session, "%d", SESSION_TIMEOUT_MS);
     snprintf(heartbeat, sizeof heartbeat, "%d", HEARTBEAT_MS);
     const char *const settings[] = {
@@ -94,8 +91,6 @@ static struct err group_conf(const struct log_group *g, rd_kafka_conf_t *conf)
         session,
         "heartbeat.interval.ms",
         heartbeat,
-        "socket.timeout.ms",
-        silence,
         "partition.assignment.strategy",
         "range",
         "enable.auto.commit",

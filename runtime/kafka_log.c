@@ -47,10 +47,11 @@ static struct err set_all(const struct log *log, rd_kafka_conf_t *conf)
         "1000",
         "log_level",
         "3",
-        "topic.metadata.refresh.interval.ms",
-        "60000",
+        "topic.metadata.refresh.interval.ms", /* also so that a connection that nobody needs just
+                                                 now is found out before it is needed */
+        "3000",
         "socket.timeout.ms", /* of a connection that fell silent; the default is a minute */
-        "6000",
+        "3000",
         NULL,
     };
     TRY(kafka_conf_set(conf, "bootstrap.servers", log->brokers));
@@ -269,14 +270,15 @@ int log_topic_partitions(const struct log_topic *topic)
 }
 
 /* A topic that we know and a broker does not, or a partition without leader, is one that is being
- * made or moved: it will be there. */
+ * made or moved: it will be there. A question that a silent connection swallowed is asked again. */
 static bool is_moving(rd_kafka_resp_err_t code)
 {
     return code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
            code == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
            code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
            code == RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE ||
-           code == RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT;
+           code == RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT ||
+           code == RD_KAFKA_RESP_ERR__TIMED_OUT;
 }
 
 /* Not rd_kafka_query_watermark_offsets: it sends two requests, and when one is answered with an

@@ -61,6 +61,8 @@ static struct err producer_conf(rd_kafka_conf_t *conf)
         "65536",
         "retry.backoff.ms",
         "20",
+        "socket.timeout.ms", /* a disk may be slow */
+        "6000",
         "message.max.bytes",
         "2000000",
         NULL,

@@ -1,5 +1,5 @@
 """All connections to the broker fall silent, as when something between forgot them: nobody closes them, nothing comes any
-more. Foldlog gives them up in seconds, not in a minute. usage: silence.py FOLDLOG"""
+more. Foldlog gives them up in seconds, not in a minute, also those that nobody needed just then. usage: silence.py FOLDLOG"""
 import os
 import sys
 import time
@@ -9,7 +9,7 @@ from system import System, check, equal, finish
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import network  # noqa: E402
 
-AGAIN_S = 30
+AGAIN_S = 20
 
 
 def made_within(foldlog, body, key, seconds):
