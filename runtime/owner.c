@@ -285,14 +285,14 @@ struct err owner_take_over(struct owner *o, owner_fold fold, void *context)
 struct err owner_append(struct owner *o, struct decision *d, struct arena *arena)
 {
     assert(o->state == OWNER_ACTIVE);
-    if (d->input.topic.at && text_is(d->input.topic, log_topic_name(o->commands)))
+    if (text_is(d->input.topic, log_topic_name(o->commands)))
         o->commands_next = d->input.offset + 1;
     d->mark = (struct mark){.kind = RECORD_DECISION,
                             .epoch = o->epoch,
                             .number = o->number + 1,
                             .commands_next = o->commands_next,
                             .follows = o->last};
-    if (MUTANT(commands_next_not_carried) && d->input.topic.at &&
+    if (MUTANT(commands_next_not_carried) && d->input.topic.len > 0 &&
         !text_is(d->input.topic, log_topic_name(o->commands)))
         d->mark.commands_next = 0;
     struct text value = decision_encode(d, arena);
@@ -325,6 +325,13 @@ static void depose_if_lost(struct owner *o, struct err e, uint64_t gaps)
         owner_depose(o, FAIL(ERR_DEPOSED, "an own decision is void"));
 }
 
+static void depose_if_append_failed(struct owner *o)
+{
+    if (o->append_failed)
+        owner_depose(o, o->cut ? FAIL(ERR_LOST, "the log was cut back: an append landed too low")
+                               : FAIL(ERR_DEPOSED, "an append failed"));
+}
+
 void owner_watch(struct owner *o, owner_fold settled, void *context, struct arena *arena)
 {
     UNZEROED struct fact facts[FACTS_MAX];
@@ -345,9 +352,8 @@ void owner_watch(struct owner *o, owner_fold settled, void *context, struct aren
         if (n > 0)
             o->retake_ms = 0;
     }
-    if (o->state == OWNER_ACTIVE && o->append_failed)
-        owner_depose(o, o->cut ? FAIL(ERR_LOST, "the log was cut back: an append landed too low")
-                               : FAIL(ERR_DEPOSED, "an append failed"));
+    if (o->state == OWNER_ACTIVE)
+        depose_if_append_failed(o);
 }
 
 struct err owner_renew(struct owner *o)

@@ -466,6 +466,22 @@ static void feed_aggregates(struct worker *w, size_t source, const struct fact *
     }
 }
 
+static void fail_all(struct worker *w, struct err e)
+{
+    for (size_t i = 0; i < w->shards_count; i++)
+        if (active(&w->shards[i]))
+            fail(&w->shards[i], e);
+}
+
+/* Fails every shard that has read something else where this record, which comes after offset
+ * `before`, now is. */
+static void check_passage(struct worker *w, size_t source, int64_t before, const struct fact *fact)
+{
+    for (size_t i = 0; i < w->shards_count; i++)
+        if (active(&w->shards[i]) && !owner_passes(&w->shards[i].owner, source, before, fact))
+            fail(&w->shards[i], FAIL(ERR_LOST, "a source was cut back"));
+}
+
 static size_t read_pull(struct worker *w, size_t source)
 {
     struct pull *pull = &w->pulls[source];
@@ -479,16 +495,12 @@ static size_t read_pull(struct worker *w, size_t source)
     if (may_wait(e))
         return 0;
     if (e.code != ERR_OK) {
-        for (size_t i = 0; i < w->shards_count; i++)
-            if (active(&w->shards[i]))
-                fail(&w->shards[i], e);
+        fail_all(w, e);
         return 0;
     }
     for (size_t i = 0; i < n; i++) {
-        for (size_t k = 0; k < w->shards_count; k++)
-            if (active(&w->shards[k]) && !owner_passes(&w->shards[k].owner, source,
-                                                       i ? facts[i - 1].offset : before, &facts[i]))
-                fail(&w->shards[k], FAIL(ERR_LOST, "a source was cut back"));
+        check_passage(w, source, before, &facts[i]);
+        before = facts[i].offset;
         /* Positions must not lead to positions, or idle workers would write to each other for ever.
          */
         w->foreign += facts[i].decision.outcome != OUTCOME_POSITION;

@@ -202,11 +202,12 @@ static bool due(const struct publisher *p)
 static struct err commit(struct publisher *p)
 {
     struct position positions[PARTITIONS_MAX];
-    for (int i = 0; i < partitions(p); i++)
+    const int count = partitions(p);
+    for (int i = 0; i < count; i++)
         positions[i] = moved(&p->feeds[i]) ? cursor_position(&p->feeds[i].cursor)
                                            : (struct position){-1, PRINT_UNKNOWN};
     TRY(transaction_commit(p->transactor, positions));
-    for (int i = 0; i < partitions(p); i++)
+    for (int i = 0; i < count; i++)
         if (positions[i].offset >= 0) {
             p->feeds[i].committed = positions[i].offset;
             atomic_store(&p->stats->position[i], positions[i].offset);

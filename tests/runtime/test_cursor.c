@@ -103,5 +103,5 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {takeovers_do_not_end_a_batch, the_awaited_one_does};
-    return run_suite_with("cursor", tests, sizeof tests / sizeof *tests, set_up, tear_down);
+    return run_suite_with("cursor", tests, COUNT(tests), set_up, tear_down);
 }

@@ -84,7 +84,7 @@ START_TEST(every_shortened_and_lengthened_value_is_noticed)
     for (size_t len = 0; len < sealed.len; len++)
         ck_assert_msg(!opens(ada, "name", (struct text){sealed.at, len}), "length %zu", len);
     memcpy(copy, sealed.at, sealed.len);
-    memcpy(copy + sealed.len, "AAAA", 4);
+    memset(copy + sealed.len, 'A', 4);
     for (size_t more = 1; more <= 4; more++)
         ck_assert(!opens(ada, "name", (struct text){copy, sealed.len + more}));
 }
@@ -143,5 +143,5 @@ int main(void)
         addresses_that_differ_in_case_are_one_user,
         a_master_key_is_64_hex_digits,
     };
-    return run_suite("seal", tests, sizeof tests / sizeof *tests);
+    return run_suite("seal", tests, COUNT(tests));
 }

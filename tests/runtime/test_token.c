@@ -558,5 +558,5 @@ int main(void)
         what_a_forgotten_key_has_signed_does_not_count,
         without_keys_nothing_is_signed_or_counts,
     };
-    return run_suite("token", tests, sizeof tests / sizeof *tests);
+    return run_suite("token", tests, COUNT(tests));
 }

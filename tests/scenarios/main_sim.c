@@ -81,32 +81,47 @@ int main(void)
     return caught == COUNT(planted) ? 0 : 1;
 }
 #else
-int main(int argc, char **argv)
+struct options {
+    uint64_t first, seeds;
+    const char *only; /* in the name; NULL: all */
+};
+
+static struct options read_options(int argc, char **argv)
 {
-    uint64_t seeds = SEEDS_DEFAULT, first = 1;
-    const char *only = NULL;
-    size_t played = 0, bad = 0;
+    struct options o = {.first = 1, .seeds = SEEDS_DEFAULT};
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--seeds") == 0 && i + 1 < argc)
-            seeds = strtoull(argv[++i], NULL, 0);
+            o.seeds = strtoull(argv[++i], NULL, 0);
         else if (strcmp(argv[i], "--first") == 0 && i + 1 < argc)
-            first = strtoull(argv[++i], NULL, 0);
+            o.first = strtoull(argv[++i], NULL, 0);
         else if (strcmp(argv[i], "--verbose") == 0)
             world.verbose = true;
         else
-            only = argv[i];
+            o.only = argv[i];
     }
-    for (size_t i = 0; i < scenarios_count; i++) {
-        bool same = true;
-        if (only && !strstr(scenarios[i]->name, only))
-            continue;
-        for (uint64_t seed = first; seed < first + seeds && same; seed++)
-            same = play_seed(scenarios[i], seed, true);
-        played++;
-        bad += !same;
-    }
+    return o;
+}
+
+/* Up to the first seed that ends otherwise. */
+static bool play_seeds(const struct scenario *s, const struct options *o)
+{
+    bool same = true;
+    for (uint64_t seed = o->first; seed < o->first + o->seeds && same; seed++)
+        same = play_seed(s, seed, true);
+    return same;
+}
+
+int main(int argc, char **argv)
+{
+    const struct options options = read_options(argc, argv);
+    size_t played = 0, bad = 0;
+    for (size_t i = 0; i < scenarios_count; i++)
+        if (!options.only || strstr(scenarios[i]->name, options.only)) {
+            played++;
+            bad += !play_seeds(scenarios[i], &options);
+        }
     printf("scenarios: %zu in the simulated world with %llu seeds each, %zu not as expected\n",
-           played, (unsigned long long)seeds, bad);
+           played, (unsigned long long)options.seeds, bad);
     return played > 0 && bad == 0 ? 0 : 1;
 }
 #endif

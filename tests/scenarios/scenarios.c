@@ -2,6 +2,8 @@
  * 1. */
 #include "tests/scenarios/scenario.h"
 
+#include "core/text.h"
+
 #define ARRAY(...) ((const struct step[]){__VA_ARGS__, {SCENARIO_END, 0, 0}})
 #define SCENARIO(id, what, happens, found, ...) \
     static const struct scenario id = {         \
@@ -648,4 +650,4 @@ const struct scenario *const scenarios[] = {
     &source_grown,
     &away_meanwhile,
 };
-const size_t scenarios_count = sizeof scenarios / sizeof *scenarios;
+const size_t scenarios_count = COUNT(scenarios);

@@ -14,6 +14,13 @@ void witness_init(struct witness *w, struct log_topic *topic, int partition)
     *w = (struct witness){.topic = topic, .partition = partition, .epoch = -1};
 }
 
+static char first_letter(struct text instance)
+{
+    if (instance.len == 0)
+        return '?';
+    return instance.at[0];
+}
+
 static char author_of(const struct witness *w, int64_t epoch)
 {
     for (size_t i = 0; i < w->takeovers_count; i++)
@@ -24,7 +31,9 @@ static char author_of(const struct witness *w, int64_t epoch)
 
 char witness_owner(const struct witness *w)
 {
-    return w->takeovers_count ? w->takeovers[w->takeovers_count - 1].author : 0;
+    if (w->takeovers_count == 0)
+        return 0;
+    return w->takeovers[w->takeovers_count - 1].author;
 }
 
 static struct err take(struct witness *w, const struct log_record *r, struct arena *arena,
@@ -37,7 +46,7 @@ static struct err take(struct witness *w, const struct log_record *r, struct are
     if (takeover_decode(r->value, &t).code == ERR_OK) {
         assert(w->takeovers_count < WITNESS_TAKEOVERS_MAX);
         w->takeovers[w->takeovers_count].offset = r->offset;
-        w->takeovers[w->takeovers_count++].author = t.instance.len ? t.instance.at[0] : '?';
+        w->takeovers[w->takeovers_count++].author = first_letter(t.instance);
         w->epoch = r->offset;
         w->number = 0;
         return OK;

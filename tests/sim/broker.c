@@ -92,7 +92,7 @@ static void grow(struct part *part)
     int64_t room = part->room ? 2 * part->room : 64;
     part->records = grown(part->records, part->end, room, sizeof *part->records);
     part->landed = grown(part->landed, part->end, room, sizeof *part->landed);
-    part->by = grown(part->by, part->end, room, sizeof *part->by);
+    part->by = grown(part->by, part->end, room, sizeof(const struct log_producer *));
     part->room = room;
 }
 
@@ -280,11 +280,25 @@ static bool held(const struct log_reader *reader)
     return away || reader->log->proc->held & WIRE_FETCH;
 }
 
+/* As many as there are, as are wanted and as fit into the arena. */
+static size_t copy_records(const struct part *part, int64_t from, struct arena *arena,
+                           struct log_record *records, size_t max)
+{
+    size_t n = 0;
+    for (int64_t at = from; at < part->end && n < max; at++) {
+        struct text key = arena_copy(arena, part->records[at].key);
+        struct text value = arena_copy(arena, part->records[at].value);
+        if (!value.at)
+            break;
+        records[n++] = (struct log_record){at, key, value};
+    }
+    return n;
+}
+
 struct err log_read(struct log_reader *reader, struct log_topic *topic, int partition, int64_t from,
                     struct arena *arena, struct log_record *records, size_t max, size_t *ret_count)
 {
     struct part *part = &topic->parts[partition];
-    size_t n = 0;
     *ret_count = 0;
     assert(reader->follows[topic->index] & 1u << partition);
     if (held(reader)) {
@@ -307,14 +321,7 @@ struct err log_read(struct log_reader *reader, struct log_topic *topic, int part
     }
     if (world.current && max > 1 && chance_one_in(4))
         max = 1 + chance_under(max < 8 ? max : 8);
-    for (int64_t at = from; at < part->end && n < max; at++) {
-        struct text key = arena_copy(arena, part->records[at].key);
-        struct text value = arena_copy(arena, part->records[at].value);
-        if (!value.at)
-            break;
-        records[n++] = (struct log_record){at, key, value};
-    }
-    *ret_count = n;
+    *ret_count = copy_records(part, from, arena, records, max);
     return OK;
 }
 

@@ -56,6 +56,17 @@ static bool commits(struct story *s)
     return found.offset == mine.offset && found.print == mine.print;
 }
 
+/* The trouble comes to a member that has its seat. */
+static bool trouble_its_seat(struct story *s, const struct cell *cell)
+{
+    if (!await_seat(s, CELL_MS))
+        return false;
+    mock_trouble(&s->mock, cell->api, cell->error, cell->how);
+    for (int64_t until = clock_monotonic_ms() + WATCH_MS; clock_monotonic_ms() < until;)
+        poll_once(s);
+    return true;
+}
+
 static struct finding take_seat(struct story *s, const struct cell *cell)
 {
     bool seated_before = cell->api == API_HEARTBEAT;
@@ -64,13 +75,8 @@ static struct finding take_seat(struct story *s, const struct cell *cell)
     if (!open_group(s))
         return broken("cannot open");
     int clients = mock_clients();
-    if (seated_before && !await_seat(s, CELL_MS))
+    if (seated_before && !trouble_its_seat(s, cell))
         return broken("no first seat");
-    if (seated_before)
-        mock_trouble(&s->mock, cell->api, cell->error, cell->how);
-    for (int64_t until = clock_monotonic_ms() + (seated_before ? WATCH_MS : 0);
-         clock_monotonic_ms() < until;)
-        poll_once(s);
     if (cell->how == HOW_LASTING || cell->how == HOW_BROKER_DOWN) {
         if (!seated_before && await_seat(s, LASTS_MS))
             return broken("a seat nobody gave");

@@ -250,7 +250,9 @@ struct finding cell_own(const struct cell *cell)
 {
     struct story *s = calloc(1, sizeof *s);
     struct finding f = broken("cannot open");
-    if (s && open_all(s)) {
+    if (!s)
+        return f;
+    if (open_all(s)) {
         f = tell(s, cell);
         stop(s);
         if (f.ending != V_BROKEN && s->result.code != ERR_OK)
