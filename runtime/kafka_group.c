@@ -9,6 +9,7 @@ enum {
     OWNED_MAX = TOPICS_MAX * PARTITIONS_MAX,
     OFFSETS_TIMEOUT_MS = 5000,
     CLOSE_MS = 1000,
+    CLOSE_LOCAL_MS = 200, /* for what librdkafka asks of us, and no broker */
     REOPEN_MIN_MS = 500,
     REOPEN_MAX_MS = 8000,
     PRINT_TEXT_LEN = 16,
@@ -147,9 +148,8 @@ static bool consumer_close(struct log_group *g)
     enum { STEP_MS = 20 };
     rd_kafka_queue_t *queue = rd_kafka_queue_new(g->client);
     rd_kafka_error_t *error = rd_kafka_consumer_close_queue(g->client, queue);
-    rd_kafka_assign(g->client, NULL); /* what on_rebalance would answer: librdkafka waits for it,
-                                         and we may be gone before it asks */
-    int64_t until = now_ms() + log_patience(g->log, CLOSE_MS);
+    int patience = log_patience(g->log, CLOSE_MS);
+    int64_t until = now_ms() + (patience > CLOSE_LOCAL_MS ? patience : CLOSE_LOCAL_MS);
     while (!error && !rd_kafka_consumer_closed(g->client) && now_ms() < until) {
         rd_kafka_message_t *m = rd_kafka_consume_queue(queue, STEP_MS); /* calls on_rebalance */
         if (m)
