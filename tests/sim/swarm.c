@@ -49,6 +49,8 @@ void swarm_draw(struct swarm *s, int commands)
         .position_ms = 200 + (int)chance_under(20000),
         .renew_decisions = 5 + (unsigned)chance_under(chance_one_in(2) ? 40 : 4000),
     };
+    if (s->commit_lost > 75000)
+        s->commit_lost = 970000; /* the coordinator is away for long */
     s->lossy = chance_one_in(40);
     if (chance_one_in(16))
         *s = (struct swarm){.calm = true,
