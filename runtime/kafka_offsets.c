@@ -9,7 +9,11 @@ enum { OFFSETS_ASK_MS = 10000, OFFSETS_WRITE_TRIES = 30, OFFSETS_WRITE_PAUSE_US 
 
 static struct err open_client(struct log *log, const char *group, rd_kafka_t **ret_client)
 {
-    const char *const settings[] = {"group.id", group, "enable.auto.commit", "false", NULL};
+    const char *const settings[] = {
+        "group.id",         group, "enable.auto.commit", "false",
+        "isolation.level", /* else a transaction that a killed publisher left open is waited for */
+        "read_uncommitted", NULL,
+    };
     rd_kafka_conf_t *conf = kafka_conf(log);
     if (!conf)
         return FAIL(ERR_CONFIG, "kafka settings");
