@@ -28,6 +28,7 @@
     X(VERSION_MISMATCH,      "version-mismatch",        412, true,  "Version mismatch")           \
     X(BODY_TOO_LARGE,        "body-too-large",          413, false, "Body too large")             \
     X(UNSUPPORTED_MEDIA,     "unsupported-media-type",  415, false, "Unsupported media type")     \
+    X(HEADER_TOO_LARGE,      "header-too-large",        431, false, "Header too large")           \
     X(INVALID,               "invalid",                 422, false, "Invalid request")            \
     X(UNKNOWN_PRODUCT,       "unknown-product",         422, false, "Unknown product")            \
     X(KEY_REUSED,            "idempotency-key-reused",  422, false, "Idempotency-Key reused with another request") \

@@ -54,6 +54,13 @@ static void write_oauth_error(struct json_write *w, enum problem problem)
         json_write_text(w, "error", TEXT("unsupported_grant_type"));
 }
 
+static const char *detail_of(const struct refusal *refusal)
+{
+    if (refusal->detail && *refusal->detail)
+        return refusal->detail;
+    return refusal->faults_count ? refusal->faults[0].detail : problem_rows[refusal->problem].title;
+}
+
 /* RFC 9457. status: 0: the problem's own. */
 static struct text problem_body(struct arena *arena, const struct refusal *refusal, int status,
                                 struct text path, struct text trace_id)
@@ -66,8 +73,7 @@ static struct text problem_body(struct arena *arena, const struct refusal *refus
     json_write_text(&w, "type", (struct text){type, (size_t)len});
     json_write_text(&w, "title", text_of(row->title));
     json_write_number(&w, "status", status ? status : row->status);
-    if (refusal->detail && *refusal->detail)
-        json_write_text(&w, "detail", text_of(refusal->detail));
+    json_write_text(&w, "detail", text_of(detail_of(refusal)));
     write_oauth_error(&w, refusal->problem);
     if (path.len)
         json_write_text(&w, "instance", path);
@@ -131,23 +137,52 @@ void answer_unauthenticated(struct api_call *call, bool given)
 
 void answer_not_allowed(struct api_call *call, const char *allow)
 {
-    const struct refusal refusal = {.problem = PROBLEM_METHOD_NOT_ALLOWED};
+    char detail[TAG_BYTES];
+    snprintf(detail, sizeof detail, "Allowed here: %s.", allow);
+    const struct refusal refusal = {.problem = PROBLEM_METHOD_NOT_ALLOWED, .detail = detail};
     BODY_ARENA(arena);
     struct http_answer answer = problem_answer(call, &refusal, &arena);
     http_answer_field(&answer, "Allow", allow);
     finish(call, &answer);
 }
 
-void answer_refused_request(void *context, int status, const char *detail,
-                            struct http_answer *answer)
+/* Of a path that nobody has looked at yet. */
+static bool is_printable(struct text path)
 {
+    for (size_t i = 0; i < path.len; i++)
+        if (path.at[i] <= ' ' || path.at[i] > '~')
+            return false;
+    return true;
+}
+
+static enum problem problem_of(int status)
+{
+    switch (status) {
+    case 413:
+        return PROBLEM_BODY_TOO_LARGE;
+    case 431:
+        return PROBLEM_HEADER_TOO_LARGE;
+    default:
+        return PROBLEM_MALFORMED;
+    }
+}
+
+void answer_refused_request(void *context, const struct http_request *request, int status,
+                            const char *detail, struct http_answer *answer)
+{
+    struct api *api = context;
+    char traceparent[TRACEPARENT_LEN + 1];
+    const struct refusal refusal = {.problem = problem_of(status), .detail = detail};
     static _Thread_local _Alignas(16) char memory[SERVER_BODY_BYTES];
     struct arena arena = {memory, 0, sizeof memory};
-    enum problem problem = status == 413 ? PROBLEM_BODY_TOO_LARGE : PROBLEM_MALFORMED;
-    (void)context;
+    struct text trace_id = {traceparent + 3, 32};
+    traceparent_new(traceparent);
     answer->content_type = problem_json;
-    answer->body = problem_body(&arena, &(struct refusal){.problem = problem, .detail = detail},
-                                status, TEXT(""), TEXT(""));
+    answer->body = problem_body(&arena, &refusal, status,
+                                is_printable(request->path) ? request->path : TEXT(""), trace_id);
+    if (!answer->body.at)
+        answer->body = problem_body(&arena, &refusal, status, TEXT(""), trace_id);
+    atomic_fetch_add(&api->answers[status], 1);
 }
 
 /* ---- commands ---- */

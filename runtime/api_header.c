@@ -213,16 +213,14 @@ static bool is_hex(struct text t)
 void header_trace(struct api_call *call)
 {
     struct text given = http_header(call->http, "traceparent");
-    bool fine = given.len == API_TRACEPARENT_LEN && memcmp(given.at, "00-", 3) == 0 &&
+    bool fine = given.len == TRACEPARENT_LEN && memcmp(given.at, "00-", 3) == 0 &&
                 given.at[35] == '-' && given.at[52] == '-' &&
                 is_hex((struct text){given.at + 3, 32}) && is_hex((struct text){given.at + 36, 16});
     if (fine && given.at[53] == '0' && (given.at[54] == '0' || given.at[54] == '1')) {
         memcpy(call->traceparent, given.at, given.len);
         return;
     }
-    snprintf(call->traceparent, sizeof call->traceparent, "00-%016llx%016llx-%016llx-01",
-             (unsigned long long)random_u64(), (unsigned long long)random_u64(),
-             (unsigned long long)(random_u64() | 1));
+    traceparent_new(call->traceparent);
 }
 
 struct text header_trace_id(const struct api_call *call)

@@ -11,12 +11,12 @@
 #include "runtime/query.h"
 #include "runtime/relay.h"
 #include "runtime/revocation.h"
+#include "runtime/traceparent.h"
 
 enum {
     API_SERVICES_MAX = 16,
     API_CATALOGUES_MAX = 4,
-    API_POSITION_LEN_MAX = 96, /* service:partition:offset */
-    API_TRACEPARENT_LEN = 55,
+    API_POSITION_LEN_MAX = 96,     /* service:partition:offset */
     API_ARENA_BYTES = 1024 * 1024, /* per HTTP thread */
     API_QUERY_ARENA_BYTES = 8 * 1024 * 1024,
     API_RETRY_SECONDS = 1,
@@ -48,7 +48,7 @@ struct api_call {
     bool form;     /* the body is a form */
     size_t sought; /* ROUTE_OF_ANY: how many services have been thought of */
     bool asked;    /* and one of them has been asked */
-    char traceparent[API_TRACEPARENT_LEN + 1];
+    char traceparent[TRACEPARENT_LEN + 1];
     struct api_position positions[API_POSITIONS_MAX]; /* to be reached first */
     size_t positions_count;
     int64_t parked_until_ms; /* monotonic; when to look again */
@@ -166,8 +166,8 @@ void answer_query(struct api_call *call, const struct inquiry *inquiry, struct t
 /* Percent-encodes into out from `used` on; returns the new length, at most size - 1. */
 size_t answer_put_encoded(char *out, size_t used, size_t size, struct text text);
 /* What the server refuses by itself. */
-void answer_refused_request(void *context, int status, const char *detail,
-                            struct http_answer *answer);
+void answer_refused_request(void *context, const struct http_request *request, int status,
+                            const char *detail, struct http_answer *answer);
 
 /* ---- api_command.c ---- */
 

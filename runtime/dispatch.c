@@ -8,6 +8,7 @@
 #include "core/partition.h"
 #include "runtime/clock.h"
 #include "runtime/cursor.h"
+#include "runtime/traceparent.h"
 
 enum { FACTS_MAX = 64, READ_BYTES = 1024 * 1024, STEP_MS = 50 };
 
@@ -61,9 +62,11 @@ static struct text record_of(const struct service *service, struct text target,
                              struct uuid command_id, const void *message, struct arena *arena)
 {
     struct json_report report = {0};
+    char traceparent[TRACEPARENT_LEN + 1];
     struct text data = message_encode(service->commands, message, arena, &report);
     if (!data.at)
         return data;
+    traceparent_new(traceparent);
     return command_encode(
         &(struct command){
             .id = command_id,
@@ -74,7 +77,7 @@ static struct text record_of(const struct service *service, struct text target,
             .service = text_of(service->name),
             .target = target,
             .type = text_of(message_type(service->commands, *(const int *)message)->name),
-            .traceparent = TEXT(""),
+            .traceparent = text_of(traceparent),
             .data = data,
         },
         arena);

@@ -40,6 +40,7 @@ struct call {
     bool seen;         /* the header has been judged */
     bool overflow;     /* the body is larger than allowed */
     bool confused;     /* too many fields */
+    size_t head_bytes;
     char *body;
     size_t body_room, discarded;
     char *decoded; /* parameters */
@@ -88,8 +89,9 @@ static enum MHD_Result take_header(void *context, enum MHD_ValueKind kind, const
         call->confused = true;
         return MHD_NO;
     }
-    call->headers[call->request.headers_count++] =
-        (struct http_field){text_of(name), text_of(value)};
+    struct http_field field = {text_of(name), text_of(value)};
+    call->headers[call->request.headers_count++] = field;
+    call->head_bytes += field.name.len + field.value.len;
     return MHD_YES;
 }
 
@@ -238,6 +240,10 @@ static const char *length_ambiguity(const struct call *call, const char *version
     return NULL;
 }
 
+/* Fields whose repetition would leave a choice. */
+static const char *const single[] = {"Authorization", "Content-Type", "Idempotency-Key",
+                                     "Foldlog-Min-Position"};
+
 /* NULL: it has one meaning. Else what is wrong (RFC 9112: 2.2, 3.2, 5.1, 6.1, 6.3, 11.2). */
 static const char *ambiguity(const struct call *call, const char *version)
 {
@@ -251,6 +257,9 @@ static const char *ambiguity(const struct call *call, const char *version)
     const char *wrong = length_ambiguity(call, version);
     if (wrong)
         return wrong;
+    for (size_t i = 0; i < COUNT(single); i++)
+        if (count_of(call, single[i]) > 1)
+            return "A header field that has one value is given twice.";
     if (count_of(call, "Host") > 1 ||
         (strcmp(version, "HTTP/1.1") == 0 && count_of(call, "Host") != 1))
         return "Host must be given once.";
@@ -314,7 +323,7 @@ static enum MHD_Result refuse(struct call *call, int status, const char *detail)
     struct http_server *server = call->server;
     struct http_answer answer = {.status = status};
     if (server->options.refuse)
-        server->options.refuse(server->options.context, status, detail, &answer);
+        server->options.refuse(server->options.context, &call->request, status, detail, &answer);
     call->response = response_of(&answer, true);
     call->status = status;
     atomic_fetch_add(&server->refused, 1);
@@ -340,7 +349,8 @@ static void *on_request_line(void *context, const char *uri, struct MHD_Connecti
     call->server = context;
     call->connection = connection;
     call->link = link_of(connection);
-    call->version_expected = uri + strlen(uri) + 1;
+    call->head_bytes = strlen(uri);
+    call->version_expected = uri + call->head_bytes + 1;
     be_patient(call, HTTP_REQUEST_SECONDS);
     return call;
 }
@@ -360,6 +370,8 @@ static enum MHD_Result begin(struct call *call, const char *url, const char *met
         return refuse(call, 505, "HTTP/1.1 is spoken here.");
     if (call->confused)
         return refuse(call, 431, "There are too many header fields or parameters.");
+    if (call->head_bytes > HTTP_HEAD_BYTES_MAX)
+        return refuse(call, 431, "The request line and the header are too long.");
     const char *wrong = ambiguity(call, version);
     if (wrong)
         return refuse(call, 400, wrong);
@@ -546,7 +558,7 @@ static struct MHD_Daemon *start(struct http_server *server, const struct any_add
     return MHD_start_daemon(
         flags, (uint16_t)o->port, NULL, NULL, on_request, server, MHD_OPTION_SOCK_ADDR,
         &address->any, MHD_OPTION_CONNECTION_LIMIT, o->connections_max,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)2 * HTTP_HEAD_BYTES_MAX,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)4 * HTTP_HEAD_BYTES_MAX,
         MHD_OPTION_LISTEN_BACKLOG_SIZE, (unsigned)BACKLOG, MHD_OPTION_UNESCAPE_CALLBACK,
         keep_escapes, NULL, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, server,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,

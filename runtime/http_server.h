@@ -65,7 +65,8 @@ struct http_server_options {
     void (*handle)(void *context, struct http_request *request);
     /* What the server itself refuses: fills in body and fields; the status is given. NULL: no body.
      * The text must live until the next call on the same thread. */
-    void (*refuse)(void *context, int status, const char *detail, struct http_answer *answer);
+    void (*refuse)(void *context, const struct http_request *request, int status,
+                   const char *detail, struct http_answer *answer);
     void *context;
 };
 

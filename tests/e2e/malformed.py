@@ -2,6 +2,7 @@
 usage: malformed.py FOLDLOG"""
 import copy
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -140,8 +141,32 @@ def raw_answer(foldlog, data):
 
 
 def is_refusal(answer):
-    return 400 <= answer.status < 500 and answer.headers.get("content-type") == "application/problem+json" and \
-        answer.json["status"] == answer.status and answer.json["title"]
+    return 400 <= answer.status < 500 and is_problem(answer.headers.get("content-type"), answer.json, answer.status)
+
+
+def is_problem(kind, body, status):
+    return kind == "application/problem+json" and body["status"] == status and body["title"] and body["detail"] and \
+        body["instance"].startswith("/") and re.fullmatch("[0-9a-f]{32}", body["trace_id"])
+
+
+HEAD = b"POST /v1/orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nIdempotency-Key: a\r\n"
+# Refused before it is known what they ask for, and told as well as all others: (request, status).
+EARLY = [
+    (HEAD + b"Idempotency-Key: b\r\nContent-Length: 2\r\n\r\n{}", 400),
+    (HEAD + b"content-type: text/plain\r\nContent-Length: 2\r\n\r\n{}", 400),
+    (HEAD + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+    (HEAD + b"Content-Length: 70000\r\n\r\n", 413),
+    (HEAD + b"X: y\r\n" * 70 + b"Content-Length: 2\r\n\r\n{}", 431),
+    (HEAD + b"X: " + b"y" * 9000 + b"\r\nContent-Length: 2\r\n\r\n{}", 431),
+    (HEAD + b"X: " + b"y" * 16000 + b"\r\nContent-Length: 2\r\n\r\n{}", 431),
+    (b"GET /v1/orders?status=" + b"x" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 431),
+]
+
+
+def is_early_refusal(got, status):
+    head, _, body = got.partition(b"\r\n\r\n")
+    kind = re.search(rb"\r\ncontent-type: ([^\r]*)", head, re.I)
+    return head.startswith(b"HTTP/1.1 %d " % status) and kind and is_problem(kind[1].decode(), json.loads(body), status)
 
 
 with System(sys.argv[1]) as foldlog:
@@ -166,5 +191,7 @@ with System(sys.argv[1]) as foldlog:
     check(f"{tried} bad heads: each a problem of 4xx", not taken and tried >= 30, taken[:5])
     wrong = [(r, a[:60]) for r in RAW if (a := raw_answer(foldlog, r)) and not a.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4", b"HTTP/1.1 505"))]
     check(f"{len(RAW)} requests that are none: refused or cut off", not wrong, wrong)
+    wrong = [(r[:200], got[:300]) for r, status in EARLY if not is_early_refusal(got := raw_answer(foldlog, r), status)]
+    check(f"{len(EARLY)} requests refused early: problems like all others", not wrong, wrong)
     equal("nothing of it reached a topic", ends(foldlog), before)
 finish()
