@@ -24,6 +24,7 @@ static const int64_t lag_alarm = 100000; /* records */
 
 struct doctor {
     bool json;
+    bool deaf; /* Kafka does not answer: nothing else is asked of it */
     int wrong;
     struct log *log;
 };
@@ -80,6 +81,7 @@ static void look_at_topics(struct doctor *d)
         say(d, true, "topics", "as the protocol needs them");
     else if (d->wrong == before)
         say_err(d, "topics", e);
+    d->deaf = err_class(e) == ERR_CLASS_RETRY;
 }
 
 /* A position that lies outside its log stops its worker; how far it is behind is shown. */
@@ -131,7 +133,8 @@ static void look_at_kafka(struct doctor *d)
         return;
     }
     look_at_topics(d);
-    look_at_groups(d);
+    if (!d->deaf)
+        look_at_groups(d);
 }
 
 /* ---- databases ------------------------------------------------------------------------------ */
@@ -174,7 +177,7 @@ static void look_at_service(struct doctor *d, const char *service)
 {
     if (!look_at_database(d, service))
         return;
-    for (size_t i = 0; d->log && i < projections_count; i++)
+    for (size_t i = 0; d->log && !d->deaf && i < projections_count; i++)
         if (strcmp(projections[i]->service, service) == 0)
             look_at_model(d, projections[i]);
 }
@@ -234,5 +237,5 @@ int verb_doctor(int argc, char **argv, const struct verb_options *options)
     log_close(d.log);
     if (!d.json)
         fprintf(stderr, "%d wrong\n", d.wrong);
-    return d.wrong ? EXIT_FAILED : EXIT_OK;
+    return d.deaf ? EXIT_UNAVAILABLE : d.wrong ? EXIT_FAILED : EXIT_OK;
 }

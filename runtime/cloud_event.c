@@ -1,4 +1,4 @@
-/* The headers of a public event (interface.md, "Topics"). */
+/* The headers of a public event (docs/protocol.md). */
 #include "runtime/cloud_event.h"
 
 #include <assert.h>

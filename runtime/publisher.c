@@ -13,7 +13,7 @@
 #include "runtime/kafka_transaction.h"
 #include "runtime/report.h"
 
-enum { FACTS_MAX = 128, ARENA_BYTES = 4 * 1024 * 1024, POLL_MS = 200 };
+enum { FACTS_MAX = 128, ARENA_BYTES = 4 * 1024 * 1024, POLL_MS = 200, STARTS_EXPECTED = 6 };
 
 /* One partition of the log. */
 struct feed {
@@ -31,6 +31,7 @@ struct publisher {
     struct log_reader *reader;
     struct transactor *transactor;
     bool started;
+    int starts; /* tried in vain since it last ran */
     int turn; /* partition to read first */
     int retry_ms;
     size_t events;        /* put and not committed */
@@ -80,7 +81,11 @@ static void wait_a_little(struct publisher *p)
 
 static void stumble(struct publisher *p, struct err why)
 {
-    report(REPORT_WARN, "publisher_restarts", "service", p->service, "why", report_err(why), NULL);
+    /* the first tries of a start are short: a transaction that is open, or a coordinator that has
+     * just begun, needs several */
+    bool expected = !p->started && p->starts++ < STARTS_EXPECTED;
+    report(expected ? REPORT_INFO : REPORT_WARN, "publisher_restarts", "service", p->service, "why",
+           report_err(why), NULL);
     report_trace(REPORT_UNTRACED);
     atomic_fetch_add(&p->stats->restarts, 1);
     start_over(p);
@@ -112,6 +117,7 @@ static struct err start(struct publisher *p)
     for (int i = 0; i < partitions(p); i++)
         TRY(resume_feed(p, i, positions[i]));
     p->started = true;
+    p->starts = 0;
     p->retry_ms = PUBLISHER_RETRY_MIN_MS;
     p->quiet_due_ms = clock_monotonic_ms() + PUBLISHER_QUIET_MS;
     report(REPORT_INFO, "publisher_started", "service", p->service, NULL);

@@ -28,7 +28,7 @@ static bool started(const struct payment_event *message, bool repeat)
     return payment_effect.start(job, &event, repeat);
 }
 
-/* The key as answers.md defines it, written down once more. */
+/* The key, written down once more. */
 static struct uuid key_of(const char *operation, const char *number)
 {
     const struct text parts[] = {text_of(operation), text_of(number)};

@@ -19,6 +19,13 @@ export_addresses() {
     export FOLDLOG_MASTER_KEY_FILE=${FOLDLOG_MASTER_KEY_FILE:-$RUN/secrets/master-key}
 }
 
+# What the verbs need to know of the system that runs here.
+write_environment() (
+    export_addresses
+    declare -p FOLDLOG_PORT FOLDLOG_ADMIN_PORT FOLDLOG_KAFKA FOLDLOG_PG FOLDLOG_PAYMENT_URL FOLDLOG_DEV FOLDLOG_ADMIN_FILE \
+        FOLDLOG_SECRET_FILE FOLDLOG_EMAIL_SECRET_FILE FOLDLOG_MASTER_KEY_FILE | sed 's/^declare -x/export/' >"$RUN/env"
+)
+
 # Made once and kept beside the state that depends on them: whoever loses the master key loses all
 # personal data.
 ensure_secrets() {
@@ -117,8 +124,9 @@ system_up() {
         services_up
         foldlog_up
     fi
+    write_environment
     say "Foldlog runs: http://127.0.0.1:$PORT (admin http://127.0.0.1:$ADMIN_PORT, logs in $RUN;" \
-        "administrator in ${FOLDLOG_ADMIN_FILE:-$RUN/admin.json})"
+        "administrator in ${FOLDLOG_ADMIN_FILE:-$RUN/admin.json}; verbs: . $RUN/env; $FOLDLOG doctor)"
 }
 
 foldlog_up() {
