@@ -32,7 +32,7 @@ struct publisher {
     struct transactor *transactor;
     bool started;
     int starts; /* tried in vain since it last ran */
-    int turn; /* partition to read first */
+    int turn;   /* partition to read first */
     int retry_ms;
     size_t events;        /* put and not committed */
     int64_t due_ms;       /* when to commit what has been put */
