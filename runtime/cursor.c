@@ -1,5 +1,6 @@
 /* Reads a log partition and passes on what log_judge says is true. */
 #include "runtime/cursor.h"
+
 #include <assert.h>
 #include <stdlib.h>
 

@@ -19,8 +19,9 @@ export_addresses() {
     export FOLDLOG_MASTER_KEY_FILE=${FOLDLOG_MASTER_KEY_FILE:-$RUN/secrets/master-key}
 }
 
-# What the verbs need to know of the system that runs here.
+# What the verbs need to know of the system that runs here; the administrator's password is in it.
 write_environment() (
+    umask 077
     export_addresses
     declare -p FOLDLOG_PORT FOLDLOG_ADMIN_PORT FOLDLOG_KAFKA FOLDLOG_PG FOLDLOG_PAYMENT_URL FOLDLOG_DEV FOLDLOG_ADMIN_FILE \
         FOLDLOG_SECRET_FILE FOLDLOG_EMAIL_SECRET_FILE FOLDLOG_MASTER_KEY_FILE | sed 's/^declare -x/export/' >"$RUN/env"
