@@ -243,7 +243,7 @@ const struct query_route order_list = {.models = order_models, .step = step_list
 
 /* ---- timeline ---- */
 
-enum { T_TYPE, T_DETAIL, T_AT, T_TOPIC, T_PARTITION, T_OFFSET, T_INDEX, T_CUSTOMER };
+enum { T_KIND, T_TYPE, T_DETAIL, T_AT, T_TOPIC, T_PARTITION, T_OFFSET, T_INDEX, T_CUSTOMER };
 
 static void write_entry(struct json_write *out, const struct query_rows *rows, size_t row)
 {
@@ -253,8 +253,7 @@ static void write_entry(struct json_write *out, const struct query_rows *rows, s
     json_write_time(out, "at", query_at(rows, row, T_AT)->number);
     json_write_text(out, "service",
                     dot ? (struct text){topic.at, (size_t)(dot - topic.at)} : topic);
-    json_write_text(out, "kind",
-                    query_at(rows, row, T_INDEX)->number < 0 ? TEXT("refused") : TEXT("event"));
+    json_write_text(out, "kind", query_at(rows, row, T_KIND)->text);
     json_write_text(out, "type", query_at(rows, row, T_TYPE)->text);
     write_text_if(out, "detail", query_at(rows, row, T_DETAIL)->text);
     json_write_number(out, "partition", query_at(rows, row, T_PARTITION)->number);
@@ -279,10 +278,10 @@ static enum inquiry_step step_timeline(struct inquiry *inquiry, struct refusal *
         return INQUIRY_REFUSED;
     if (inquiry->round == 0) {
         struct question *q = inquiry_ask(
-            inquiry,
-            "SELECT type, detail, at, topic, \"partition\", log_offset, \"index\", customer_id"
-            " FROM timelines WHERE order_id = $1"
-            " ORDER BY at, topic, \"partition\", log_offset, \"index\" LIMIT $2");
+            inquiry, "SELECT kind, type, detail, at, topic, \"partition\", log_offset, \"index\","
+                     " customer_id"
+                     " FROM timelines WHERE order_id = $1"
+                     " ORDER BY at, topic, \"partition\", log_offset, \"index\" LIMIT $2");
         q->values[q->count++] = QUERY_UUID(id);
         q->values[q->count++] = QUERY_NUMBER(TIMELINE_MAX);
         return INQUIRY_ASK;

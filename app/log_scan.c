@@ -5,6 +5,7 @@
 #include "app/instance.h"
 #include "app/settings.h"
 #include "core/partition.h"
+#include "schemas/user.h"
 
 enum { WAIT_MS = 100 };
 
@@ -19,12 +20,11 @@ struct err log_scan_open(struct log **ret_log)
 
 static struct err start(const struct log_scan *scan, struct feed *feed, struct ends *ends)
 {
-    int64_t first;
     for (size_t s = 0; s < feed_sources_count(feed); s++) {
         struct feed_source *source = feed_source(feed, s);
         for (int p = 0; p < source->partitions; p++) {
             TRY(feed_resume(feed, source, p, (struct position){0}));
-            TRY(log_ends(source->topic, p, &first, &ends->at[s][p]));
+            TRY(log_ends(source->topic, p, NULL, &ends->at[s][p]));
             if (scan->key.at && partition_of(scan->key, source->partitions) != p)
                 ends->at[s][p] = 0;
             if (ends->at[s][p] == 0)
@@ -60,6 +60,16 @@ static struct err read_all(const struct log_scan *scan, struct feed *feed, const
             feed_wait(feed, WAIT_MS);
     }
     return OK;
+}
+
+struct uuid registered_user(const struct feed_item *item)
+{
+    for (size_t i = 1; i < item->events_count; i++) {
+        const struct user_event *event = event_as(&item->events[i], user);
+        if (event && event->tag == USER_EVENT_REGISTERED_V1)
+            return event->as.registered_v1.user_id;
+    }
+    return (struct uuid){0};
 }
 
 struct err log_scan(const struct log_scan *scan)

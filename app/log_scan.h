@@ -16,6 +16,10 @@ struct log_scan {
 /* Stops at the first record that cannot be read. Blocks while reading. */
 NODISCARD struct err log_scan(const struct log_scan *scan);
 
+/* The user whose registration this is; nil: it is none. The log knows a user by a hash of the
+ * address, people by this id. */
+struct uuid registered_user(const struct feed_item *item);
+
 /* The verbs' own log: opened for reading only. */
 NODISCARD struct err log_scan_open(struct log **ret_log);
 

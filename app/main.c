@@ -34,7 +34,7 @@ static const struct verb verbs[] = {
     {"sagas", "list [STATE]|show ORDER", "fulfilments: where they stand, and what they wait for", verb_sagas, true},
     {"state", "SERVICE ID [--version N] [--at TIME]", "one aggregate, as the fold of its log", verb_state, true},
     {"topics", "check|apply", "what is wrong with the topics; makes the missing ones", verb_topics, false},
-    {"trace", "ID", "all that belongs to an order, a command, an event or an HTTP trace", verb_trace, false},
+    {"trace", "ID", "all that belongs to an order, a user, a command, an event or an HTTP trace", verb_trace, false},
     {"version", "", "the version of this binary", verb_version, false},
 };
 // clang-format on

@@ -77,10 +77,10 @@ static long long behind(struct text topic, int p, int64_t offset)
 {
     char name[TOPIC_LEN_MAX];
     struct log_topic *log;
-    int64_t first, end;
+    int64_t end;
     snprintf(name, sizeof name, "%.*s", (int)topic.len, topic.at);
     if (stopping() || log_topic(sampler.log, name, &log).code != ERR_OK ||
-        log_ends_within(log, p, ENDS_MS, &first, &end).code != ERR_OK || end < offset)
+        log_ends_within(log, p, ENDS_MS, NULL, &end).code != ERR_OK || end < offset)
         return 0;
     return end - offset;
 }

@@ -1,5 +1,6 @@
 /* foldlog health: asks /readyz of the process on this machine. */
 #include <arpa/inet.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -42,11 +43,21 @@ static size_t ask(int fd, char *answer)
     return n == 0 ? used : 0;
 }
 
+/* {"ready":true,"parts":["ready     commands order: ...", ...]}: the page's lines but the last. */
+static void print_json(const char *body, bool ready)
+{
+    json_t *parts = json_array(), *page = json_pack("{sbso}", "ready", ready, "parts", parts);
+    for (const char *end; (end = strchr(body, '\n')) && end[1]; body = end + 1)
+        json_array_append_new(parts, json_stringn(body, (size_t)(end - body)));
+    json_dumpf(page, stdout, JSON_COMPACT);
+    putchar('\n');
+    json_decref(page);
+}
+
 int verb_health(int argc, char **argv, const struct verb_options *options)
 {
     char answer[ANSWER_MAX];
     (void)argv;
-    (void)options;
     if (argc != 0)
         return verb_usage("health");
     int fd = dial();
@@ -58,7 +69,12 @@ int verb_health(int argc, char **argv, const struct verb_options *options)
                 setting_text(SETTING_ADMIN_PORT));
         return EXIT_UNAVAILABLE;
     }
+    bool ready = strncmp(answer + sizeof "HTTP/1.x" - 1, " 200", 4) == 0;
     const char *body = strstr(answer, "\r\n\r\n");
-    printf("%s\n", body ? body + 4 : answer);
-    return strncmp(answer + sizeof "HTTP/1.x" - 1, " 200", 4) == 0 ? EXIT_OK : EXIT_FAILED;
+    body = body ? body + 4 : "";
+    if (options->json)
+        print_json(body, ready);
+    else
+        printf("%s", body);
+    return ready ? EXIT_OK : EXIT_FAILED;
 }

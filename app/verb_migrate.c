@@ -32,5 +32,8 @@ int verb_migrate(int argc, char **argv, const struct verb_options *options)
                                                      .vault_sql = vault_tables_sql,
                                                      .made = made,
                                                      .context = &copy});
-    return e.code == ERR_OK ? EXIT_OK : verb_failed("migrate", e);
+    if (e.code != ERR_OK)
+        return verb_failed("migrate", e);
+    fputs("foldlog: all databases are as they should be\n", stderr);
+    return EXIT_OK;
 }

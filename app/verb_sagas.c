@@ -3,9 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/print.h"
 #include "app/settings.h"
 #include "app/verbs.h"
 #include "core/json_write.h"
+#include "projections/progress.h"
 #include "runtime/query.h"
 #include "runtime/store.h"
 
@@ -89,14 +91,15 @@ static void write_saga(struct json_write *w, const struct query_rows *rows, size
     json_write_end(w, '}');
 }
 
-static void print_json(const struct query_rows *rows, size_t row)
+static void print_json(const struct query_rows *rows, size_t row, bool one_line)
 {
     _Alignas(16) static char memory[JSON_BYTES];
     struct arena arena = {memory, 0, sizeof memory};
     struct json_write w = json_write_start(&arena);
     write_saga(&w, rows, row);
     struct text text = json_write_finish(&w, &arena);
-    printf("%.*s\n", (int)text.len, text.at ? text.at : "");
+    if (text.at)
+        (void)print_document(text, one_line);
 }
 
 static void print_line(const struct query_rows *rows, size_t row)
@@ -114,7 +117,30 @@ static void print_line(const struct query_rows *rows, size_t row)
 
 /* ---- the verb ------------------------------------------------------------------------------- */
 
-/* STATE is one of fulfilments.state, "open" (not ended, not at rest) or "attention". */
+/* One of fulfilments.state, "open" (not ended, not at rest), "attention" or "all". */
+static bool is_state(const char *word)
+{
+    static const char *const kinds[] = {"open", "attention", "all"};
+    for (size_t i = 0; i < COUNT(kinds); i++)
+        if (strcmp(word, kinds[i]) == 0)
+            return true;
+    for (int stage = STAGE_NONE + 1; stage <= STAGE_CANCELLED; stage++)
+        if (text_is(stage_text((enum stage)stage), word))
+            return true;
+    return false;
+}
+
+static int no_such_state(const char *word)
+{
+    fprintf(stderr, "foldlog: no saga is ever \"%s\"; there are open, attention, all", word);
+    for (int stage = STAGE_NONE + 1; stage <= STAGE_CANCELLED; stage++) {
+        struct text text = stage_text((enum stage)stage);
+        fprintf(stderr, ", %.*s", (int)text.len, text.at);
+    }
+    fputc('\n', stderr);
+    return EXIT_USAGE;
+}
+
 static struct err list(struct desk *desk, const char *state)
 {
     struct query_rows rows;
@@ -127,7 +153,7 @@ static struct err list(struct desk *desk, const char *state)
                   values, COUNT(values), &desk->arena, &rows));
     for (size_t i = 0; i < rows.count; i++) {
         if (desk->json)
-            print_json(&rows, i);
+            print_json(&rows, i, true);
         else
             print_line(&rows, i);
     }
@@ -144,7 +170,7 @@ static struct err show(struct desk *desk, struct uuid order_id)
                   values, COUNT(values), &desk->arena, &rows));
     if (rows.count == 0)
         return FAIL(ERR_NOT_FOUND, "no fulfilment of this order");
-    print_json(&rows, 0);
+    print_json(&rows, 0, desk->json);
     return OK;
 }
 
@@ -158,9 +184,12 @@ int verb_sagas(int argc, char **argv, const struct verb_options *options)
         return verb_usage("sagas show ORDER (a UUID)");
     if (!listing && !showing)
         return verb_usage("sagas list [open|attention|all|STATE] | sagas show ORDER");
+    const char *state = argc == 2 ? argv[1] : "open";
+    if (listing && !is_state(state))
+        return no_such_state(state);
     struct err e = open_desk(&desk);
     if (e.code == ERR_OK)
-        e = showing ? show(&desk, order_id) : list(&desk, argc == 2 ? argv[1] : "open");
+        e = showing ? show(&desk, order_id) : list(&desk, state);
     close_desk(&desk);
     return e.code == ERR_OK ? EXIT_OK : verb_failed("sagas", e);
 }

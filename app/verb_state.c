@@ -6,6 +6,7 @@
 
 #include "app/house.h"
 #include "app/log_scan.h"
+#include "app/print.h"
 #include "app/settings.h"
 #include "app/verbs.h"
 #include "core/json_shape.h"
@@ -14,11 +15,15 @@ enum { STATE_JSON_MAX = 64 * 1024 };
 
 struct look {
     const struct service *service;
-    struct text id;
-    int64_t version_max; /* fold no event after this one */
-    int64_t at_max;      /* microseconds; no decision after this time */
+    struct text id;                 /* the aggregate's key */
+    struct uuid user_id;            /* the id is this user's, not a key; nil: it is a key */
+    char user_key[KEY_LEN_MAX + 1]; /* found for it; empty: there is none */
+    bool other_life;                /* what comes now is another user's, of the same address */
+    int64_t version_max;            /* fold no event after this one */
+    int64_t at_max;                 /* microseconds; no decision after this time */
     void *state;
     int64_t version, at;
+    int64_t newest; /* version */
 };
 
 static void evolve(const struct look *look, const void *event)
@@ -29,15 +34,24 @@ static void evolve(const struct look *look, const void *event)
         look->service->aggregate->evolve(look->state, event);
 }
 
+static bool is_of_this_life(struct look *look, const struct feed_item *item)
+{
+    struct uuid begun = registered_user(item);
+    if (!uuid_is_nil(look->user_id) && !uuid_is_nil(begun))
+        look->other_life = !uuid_equal(begun, look->user_id);
+    return !look->other_life;
+}
+
 static void take(void *context, const struct feed_item *item)
 {
     struct look *look = context;
     const struct decision *d = item->events[0].decision;
-    if (!text_equal(d->target, look->id) || d->at > look->at_max)
+    if (!text_equal(d->target, look->id) || d->at > look->at_max || !is_of_this_life(look, item))
         return;
     for (size_t i = 1; i < item->events_count; i++) {
-        if (item->events[i].version > look->version_max)
-            return;
+        look->newest = item->events[i].version;
+        if (look->newest > look->version_max)
+            continue;
         evolve(look, item->events[i].message);
         look->version = item->events[i].version;
         look->at = d->at;
@@ -78,7 +92,7 @@ static bool read_limits(int argc, char **argv, struct look *look)
     return argc % 2 == 0;
 }
 
-static bool print(const struct look *look)
+static bool print(const struct look *look, bool json)
 {
     static _Alignas(16) char memory[STATE_JSON_MAX];
     struct arena arena = {memory, 0, sizeof memory};
@@ -96,10 +110,16 @@ static bool print(const struct look *look)
     json_write_end(&w, '}');
     json_write_end(&w, '}');
     struct text text = json_write_finish(&w, &arena);
-    if (!text.at)
-        return false;
-    printf("%.*s\n", (int)text.len, text.at);
-    return true;
+    return text.at && print_document(text, json);
+}
+
+static void find_user(void *context, const struct feed_item *item)
+{
+    struct look *look = context;
+    struct text key = item->events[0].decision->target;
+    if (!uuid_equal(registered_user(item), look->user_id))
+        return;
+    snprintf(look->user_key, sizeof look->user_key, "%.*s", (int)key.len, key.at);
 }
 
 static struct err fold(struct look *look)
@@ -107,43 +127,57 @@ static struct err fold(struct look *look)
     const char *services[] = {look->service->name, NULL};
     struct log *log;
     TRY(log_scan_open(&log));
-    struct err e = log_scan(&(struct log_scan){
-        .log = log, .services = services, .key = look->id, .take = take, .context = look});
+    struct log_scan scan = {
+        .log = log, .services = services, .key = look->id, .take = take, .context = look};
+    struct err e = OK;
+    if (!uuid_is_nil(look->user_id)) {
+        e = log_scan(&(struct log_scan){
+            .log = log, .services = services, .take = find_user, .context = look});
+        scan.key = look->id = text_of(look->user_key);
+    }
+    if (e.code == ERR_OK)
+        e = log_scan(&scan);
     log_close(log);
     return e;
 }
 
-static int show(struct look *look)
+static int show(struct look *look, const char *given, bool json)
 {
     struct err e = fold(look);
     if (e.code != ERR_OK)
         return verb_failed("state", e);
-    if (look->version == 0) {
-        fprintf(stderr, "foldlog: %s has no event of %.*s\n", look->service->name,
-                (int)look->id.len, look->id.at);
-        return EXIT_NOT_FOUND;
-    }
-    return print(look) ? EXIT_OK : EXIT_FAILED;
+    bool asked_version = look->version_max != INT64_MAX;
+    if (look->version > 0 && (!asked_version || look->version == look->version_max))
+        return print(look, json) ? EXIT_OK : EXIT_FAILED;
+    if (look->newest == 0)
+        fprintf(stderr, "foldlog: %s has no event of %s%s\n", look->service->name, given,
+                look->at_max == INT64_MAX ? "" : " until then");
+    else
+        fprintf(stderr, "foldlog: %s %s has no version %lld%s; the newest is %lld\n",
+                look->service->name, given, (long long)look->version_max,
+                look->at_max == INT64_MAX ? "" : " until then", (long long)look->newest);
+    return EXIT_NOT_FOUND;
 }
 
 int verb_state(int argc, char **argv, const struct verb_options *options)
 {
     struct look look = {.version_max = INT64_MAX, .at_max = INT64_MAX};
-    (void)options;
     if (argc < 2 || !read_limits(argc - 2, argv + 2, &look))
-        return verb_usage("state SERVICE ID [--version N] [--at 2026-01-31T12:00:00Z]");
+        return verb_usage("state SERVICE ID [--version N] [--at 2026-01-31T12:00:00Z] [--json]");
     look.service = service_find(&house_services, text_of(argv[0]));
     if (!look.service) {
         fprintf(stderr, "foldlog: there is no service \"%s\"\n", argv[0]);
         return EXIT_USAGE;
     }
     look.id = text_of(argv[1]);
+    if (strcmp(look.service->name, "user") == 0)
+        (void)uuid_read(look.id, &look.user_id);
     size_t size =
         look.service->saga ? look.service->saga->state_size : look.service->aggregate->state_size;
     look.state = calloc(1, size);
     if (!look.state)
         return verb_failed("state", FAIL(ERR_NOMEM, "state"));
-    int code = show(&look);
+    int code = show(&look, argv[1], options->json);
     void (*finish)(void *) =
         look.service->saga ? look.service->saga->finish : look.service->aggregate->finish;
     if (finish)

@@ -55,5 +55,8 @@ int verb_topics(int argc, char **argv, const struct verb_options *options)
         e = run(log, apply, options);
         log_close(log);
     }
-    return e.code == ERR_OK ? EXIT_OK : verb_failed("topics", e);
+    if (e.code != ERR_OK)
+        return verb_failed("topics", e);
+    fputs("foldlog: all topics are as they should be\n", stderr);
+    return EXIT_OK;
 }

@@ -1,5 +1,5 @@
-/* foldlog trace: all that belongs to an order, a payment, a command, an event or an HTTP trace, as
- * the logs have it. */
+/* foldlog trace: all that belongs to an order, a payment, a user, a command, an event or an HTTP
+ * trace, as the logs have it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +17,10 @@ struct entry {
 };
 
 struct trace {
-    struct text given; /* the id as typed */
-    struct uuid id;    /* nil: it is no UUID */
-    struct uuid saga;  /* the order it belongs to; nil: of none */
+    struct text given;          /* the id as typed */
+    struct uuid id;             /* nil: it is no UUID */
+    struct uuid saga;           /* the order it belongs to; nil: of none */
+    char user[KEY_LEN_MAX + 1]; /* the key of the user it is; empty: of none */
     bool found, cut, json;
     struct entry *entries;
     size_t count;
@@ -47,11 +48,14 @@ static bool names_it(const struct trace *t, const struct feed_item *item)
            uuid_equal(d->cause, t->id) || uuid_equal(d->saga, t->id);
 }
 
-static void find_saga(void *context, const struct feed_item *item)
+static void find(void *context, const struct feed_item *item)
 {
     struct trace *t = context;
     const struct decision *d = item->events[0].decision;
-    if (!names_it(t, item))
+    bool is_user = !uuid_is_nil(t->id) && uuid_equal(registered_user(item), t->id);
+    if (is_user)
+        snprintf(t->user, sizeof t->user, "%.*s", (int)d->target.len, d->target.at);
+    if (!is_user && !names_it(t, item))
         return;
     t->found = true;
     if (uuid_is_nil(t->saga))
@@ -106,7 +110,8 @@ static void take(void *context, const struct feed_item *item)
 {
     struct trace *t = context;
     const struct decision *d = item->events[0].decision;
-    bool ours = !uuid_is_nil(t->saga) && uuid_equal(d->saga, t->saga);
+    bool ours = (!uuid_is_nil(t->saga) && uuid_equal(d->saga, t->saga)) ||
+                (*t->user && text_is(d->target, t->user));
     if (!ours && !names_it(t, item))
         return;
     if (d->outcome == OUTCOME_REFUSED || d->replayed)
@@ -133,7 +138,7 @@ static void print(struct trace *t)
                 ENTRIES_MAX);
 }
 
-/* Twice over the logs: whose order is it, and what belongs to that. */
+/* Twice over the logs: which order or user is it, and what belongs to that. */
 static struct err read_logs(struct trace *t)
 {
     const char *services[SERVICES_MAX + 1] = {0};
@@ -141,7 +146,7 @@ static struct err read_logs(struct trace *t)
     for (size_t i = 0; i < house_services.count && i < SERVICES_MAX; i++)
         services[i] = house_services.at[i].name;
     TRY(log_scan_open(&log));
-    struct log_scan scan = {.log = log, .services = services, .take = find_saga, .context = t};
+    struct log_scan scan = {.log = log, .services = services, .take = find, .context = t};
     struct err e = log_scan(&scan);
     scan.take = take;
     if (e.code == ERR_OK && t->found)
@@ -154,7 +159,7 @@ int verb_trace(int argc, char **argv, const struct verb_options *options)
 {
     struct trace t = {.json = options->json};
     if (argc != 1)
-        return verb_usage("trace ORDER|PAYMENT|COMMAND|EVENT|TRACE [--json]");
+        return verb_usage("trace ORDER|PAYMENT|USER|COMMAND|EVENT|TRACE [--json]");
     t.given = text_of(argv[0]);
     (void)uuid_read(t.given, &t.id);
     t.entries = calloc(ENTRIES_MAX, sizeof *t.entries);

@@ -213,6 +213,20 @@ static void user_evolve(void *state, const void *event)
     }
 }
 
+static void user_show(const void *state, struct json_write *out)
+{
+    static const char *const lives[] = {"", "active", "disabled", "erased"};
+    const struct user *user = state;
+    json_write_uuid(out, "user_id", user->user_id);
+    json_write_text(out, "status", text_of(lives[user->life]));
+    json_write_begin(out, "roles", '[');
+    for (int role = 1; role <= USER_ROLE_ADMIN; role++)
+        if (user->roles & 1u << (role - 1))
+            json_write_text(out, NULL, user_role_text((enum user_role)role));
+    json_write_end(out, ']');
+    json_write_number(out, "passwords", user->passwords);
+}
+
 const struct aggregate user_aggregate = {
     .service = "user",
     .commands = &user_commands,
@@ -220,4 +234,5 @@ const struct aggregate user_aggregate = {
     .state_size = sizeof(struct user),
     .decide = user_decide,
     .evolve = user_evolve,
+    .show = user_show,
 };

@@ -1,5 +1,5 @@
 /* timelines: everything that was decided about an order, wherever it was decided; one row per
- * event, and one (with index -1) per refusal. */
+ * event, and one (with index -1) per command of a person and per refusal. */
 #include "projections/projections.h"
 
 #include <stdio.h>
@@ -17,6 +17,7 @@ struct timeline_row {
     int32_t partition;
     int32_t index; /* of the event in its decision */
     int64_t log_offset;
+    ROW_TEXT(8) kind;
     ROW_TEXT(TYPE_LEN_MAX) type;
     ROW_TEXT(TEXT_BYTES) detail;
     int64_t at;
@@ -24,10 +25,15 @@ struct timeline_row {
 };
 
 static const struct column columns[] = {
-    KEY_COLUMN(timeline_row, UUID, order_id),     KEY_COLUMN(timeline_row, TEXT, topic),
-    KEY_COLUMN(timeline_row, INTEGER, partition), KEY_COLUMN(timeline_row, BIGINT, log_offset),
-    KEY_COLUMN(timeline_row, INTEGER, index),     COLUMN(timeline_row, TEXT, type),
-    COLUMN(timeline_row, TEXT, detail),           COLUMN(timeline_row, TIME, at),
+    KEY_COLUMN(timeline_row, UUID, order_id),
+    KEY_COLUMN(timeline_row, TEXT, topic),
+    KEY_COLUMN(timeline_row, INTEGER, partition),
+    KEY_COLUMN(timeline_row, BIGINT, log_offset),
+    KEY_COLUMN(timeline_row, INTEGER, index),
+    COLUMN(timeline_row, TEXT, kind),
+    COLUMN(timeline_row, TEXT, type),
+    COLUMN(timeline_row, TEXT, detail),
+    COLUMN(timeline_row, TIME, at),
     COLUMN(timeline_row, UUID, customer_id),
 };
 
@@ -40,12 +46,28 @@ static struct uuid about(const struct event *event)
     return id;
 }
 
+/* Of a saga's command its events tell; a repeated answer is no second command. */
+static bool is_of_a_person(const struct decision *decision)
+{
+    return decision->outcome == OUTCOME_ACCEPTED && decision->fingerprint != 0 &&
+           !decision->replayed;
+}
+
+static struct text kind(const struct event *event)
+{
+    if (event->message)
+        return TEXT("event");
+    if (event->decision->outcome == OUTCOME_REFUSED)
+        return TEXT("refused");
+    return is_of_a_person(event->decision) ? TEXT("command") : TEXT("");
+}
+
 static size_t keys(const struct event *event, void *rows)
 {
     struct timeline_row *row = rows;
     char topic[TOPIC_LEN_MAX];
-    if (!event->message && event->decision->outcome != OUTCOME_REFUSED)
-        return 0; /* its events tell the story */
+    if (kind(event).len == 0)
+        return 0;
     row->order_id = about(event);
     if (uuid_is_nil(row->order_id))
         return 0;
@@ -203,7 +225,9 @@ static struct text detail(const struct event *event, char out[TEXT_BYTES])
            : payment    ? payment_detail(payment, out)
            : inventory  ? inventory_detail(inventory, out)
            : fulfilment ? fulfilment_detail(fulfilment, out)
-                        : text_of(problem_rows[event->decision->problem].code);
+           : event->decision->outcome == OUTCOME_REFUSED
+               ? text_of(problem_rows[event->decision->problem].code)
+               : TEXT("");
 }
 
 static enum row_fate apply(void *state, const struct event *event, size_t nth)
@@ -213,6 +237,7 @@ static enum row_fate apply(void *state, const struct event *event, size_t nth)
     char out[TEXT_BYTES];
     (void)nth;
     row->at = decision->at;
+    row_text_set(&row->kind, kind(event));
     row_text_set(&row->type, event->message ? decision->events[event->index].type : decision->type);
     row_text_set(&row->detail, short_text(detail(event, out)));
     const struct order_event *order = event_as(event, order);
@@ -226,7 +251,7 @@ static const char *const sources[] = {"fulfilment", "inventory", "order", "payme
 const struct projection timelines_projection = {
     .name = "timelines",
     .service = "fulfilment",
-    .version = 2,
+    .version = 3,
     .sources = sources,
     .decisions = true,
     .columns = columns,

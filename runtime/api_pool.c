@@ -138,10 +138,10 @@ struct err reader_reached(struct api_reader *reader, const char *service, const 
 enum problem reader_reach_end(struct api_reader *reader, const char *service, const char *model,
                               struct log_topic *source)
 {
-    int64_t ends[PARTITIONS_MAX], first, until = clock_monotonic_ms() + API_NEGATIVE_WAIT_MS;
+    int64_t ends[PARTITIONS_MAX], until = clock_monotonic_ms() + API_NEGATIVE_WAIT_MS;
     bool there = false;
     for (int p = 0; p < log_topic_partitions(source); p++)
-        if (log_ends_within(source, p, API_NEGATIVE_WAIT_MS, &first, &ends[p]).code != ERR_OK)
+        if (log_ends_within(source, p, API_NEGATIVE_WAIT_MS, NULL, &ends[p]).code != ERR_OK)
             return PROBLEM_UNAVAILABLE;
     for (;;) {
         struct err e = reader_reached(reader, service, model, source, ends, &there);

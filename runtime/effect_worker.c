@@ -460,7 +460,6 @@ static void read_feed(struct worker *w, int partition)
 static struct err resume(struct worker *w, int partition)
 {
     struct feed *feed = &w->feeds[partition];
-    int64_t first;
     struct position from;
     TRY(group_committed(w->group, (struct log_partition){w->source, partition}, &from));
     feed->committed = from.offset;
@@ -468,7 +467,7 @@ static struct err resume(struct worker *w, int partition)
     feed->cursor = (struct cursor){.next = feed->committed, .done = feed->committed};
     if (feed->committed < 0)
         return FAIL(ERR_LOST, "no position: `topics apply` sets the first one");
-    TRY(log_ends(w->source, partition, &first, &feed->repeat_until));
+    TRY(log_ends(w->source, partition, NULL, &feed->repeat_until));
     return cursor_resume(&feed->cursor, w->reader, w->source, partition, from);
 }
 

@@ -49,8 +49,8 @@ const char *log_instance(const struct log *log);
 NODISCARD struct err log_topic(struct log *log, const char *name, struct log_topic **ret_topic);
 const char *log_topic_name(const struct log_topic *topic);
 int log_topic_partitions(const struct log_topic *topic);
-/* First offset kept and the offset after the last record, as of now; asks the broker. Blocks up to
- * METADATA_TIMEOUT_MS. */
+/* First offset kept (NULL: a question less) and the offset after the last record, as of now; asks
+ * the broker. Blocks up to METADATA_TIMEOUT_MS. */
 NODISCARD struct err log_ends(struct log_topic *topic, int partition, int64_t *ret_first,
                               int64_t *ret_end);
 /* The same, but gives up after timeout_ms. */

@@ -241,7 +241,7 @@ static const char *length_ambiguity(const struct call *call, const char *version
 }
 
 /* Fields whose repetition would leave a choice. */
-static const char *const single[] = {"Authorization", "Content-Type", "Idempotency-Key",
+static const char *const single[] = {"Authorization", "Content-Type", "Idempotency-Key", "If-Match",
                                      "Foldlog-Min-Position"};
 
 /* NULL: it has one meaning. Else what is wrong (RFC 9112: 2.2, 3.2, 5.1, 6.1, 6.3, 11.2). */

@@ -323,9 +323,11 @@ struct err log_ends_within(struct log_topic *topic, int partition, int timeout_m
                            int64_t *ret_first, int64_t *ret_end)
 {
     int64_t first, end, until_ms = clock_monotonic_ms() + log_patience(topic->log, timeout_ms);
-    TRY(find_end(topic, partition, RD_KAFKA_OFFSET_BEGINNING, until_ms, &first));
+    if (ret_first)
+        TRY(find_end(topic, partition, RD_KAFKA_OFFSET_BEGINNING, until_ms, &first));
     TRY(find_end(topic, partition, RD_KAFKA_OFFSET_END, until_ms, &end));
-    *ret_first = first;
+    if (ret_first)
+        *ret_first = first;
     *ret_end = end;
     return OK;
 }

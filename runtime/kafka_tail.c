@@ -337,11 +337,11 @@ void tails_stop(struct log *log)
 static struct err tail_start(struct log *log, struct log_topic *topic, int partition,
                              struct tail **ret_tail)
 {
-    int64_t first, end;
+    int64_t end;
     struct fetcher **fetcher = &log->fetchers[topic->fetcher];
     if (!*fetcher)
         TRY(fetcher_start(log, fetcher));
-    TRY(log_ends(topic, partition, &first, &end));
+    TRY(log_ends(topic, partition, NULL, &end));
     struct tail *t = calloc(1, sizeof *t);
     if (!t)
         return FAIL(ERR_NOMEM, "tail");

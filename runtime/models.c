@@ -79,10 +79,10 @@ static struct err add_lag(struct look *look, const char *service,
     snprintf(name, sizeof name, "%s.log", service);
     TRY(log_topic(look->options->log, name, &topic));
     for (int p = 0; p < log_topic_partitions(topic); p++) {
-        int64_t first, end;
+        int64_t end;
         const struct model_position *at = position_of(positions, name, p);
         int64_t read = !at ? 0 : at->seen_to > at->done.offset ? at->seen_to : at->done.offset;
-        TRY(log_ends(topic, p, &first, &end));
+        TRY(log_ends(topic, p, NULL, &end));
         info->decided += at ? at->done.offset : 0;
         info->lag += end > read ? end - read : 0;
     }

@@ -521,8 +521,7 @@ static bool timers_may_fire(struct worker *w)
     if (MUTANT(timers_do_not_wait))
         return true;
     for (size_t k = 0; w->barrier_due && k < w->pulls_count; k++) {
-        int64_t first;
-        if (log_ends(w->pulls[k].topic, w->pulls[k].cursor.partition, &first, &w->pulls[k].barrier)
+        if (log_ends(w->pulls[k].topic, w->pulls[k].cursor.partition, NULL, &w->pulls[k].barrier)
                 .code != ERR_OK)
             return false;
     }

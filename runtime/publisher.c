@@ -349,8 +349,8 @@ static struct err is_empty(struct log_topic *topic, bool *ret_empty)
 {
     bool empty = true;
     for (int p = 0; p < log_topic_partitions(topic); p++) {
-        int64_t first, end;
-        TRY(log_ends(topic, p, &first, &end));
+        int64_t end;
+        TRY(log_ends(topic, p, NULL, &end));
         empty = empty && end == 0;
     }
     *ret_empty = empty;

@@ -57,8 +57,8 @@ struct err refold_to_ends(struct refold *refold)
     for (size_t i = 0; i < feed_sources_count(refold->feed); i++) {
         struct feed_source *source = feed_source(refold->feed, i);
         for (int p = 0; p < source->partitions; p++) {
-            int64_t first, end;
-            TRY(log_ends(source->topic, p, &first, &end));
+            int64_t end;
+            TRY(log_ends(source->topic, p, NULL, &end));
             place_of(refold, source, p)->upto = end;
         }
     }

@@ -323,13 +323,13 @@ static size_t read_one(struct revocations *r, int partition)
  * broker that is cut off says nothing to a reader, as one with no news. */
 static void feel_pulse(struct revocations *r)
 {
-    int64_t began_ms = clock_monotonic_ms(), first;
+    int64_t began_ms = clock_monotonic_ms();
     if (began_ms < r->pulse_due_ms)
         return;
     for (int i = 0; i < log_topic_partitions(r->topic); i++) {
         struct follow *f = &r->follow[i];
         if (!f->open || atomic_load(&r->stop) ||
-            log_ends_within(r->topic, i, PULSE_TIMEOUT_MS, &first, &f->told).code != ERR_OK) {
+            log_ends_within(r->topic, i, PULSE_TIMEOUT_MS, NULL, &f->told).code != ERR_OK) {
             r->pulse_due_ms = clock_monotonic_ms() + PULSE_RETRY_MS;
             return;
         }

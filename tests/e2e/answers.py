@@ -148,21 +148,39 @@ def operators_verbs(foldlog, sku):
     equal("state: the fold of the log", (state["version"], state["state"]["status"]), (2, "confirmed"))
     first = json.loads(foldlog.must("state", "order", order_id, "--version", "1"))
     equal("state at a version", first["state"]["status"], "pending")
+    one_line = foldlog.must("state", "order", order_id, "--json")
+    equal("state for people has many lines, for programs one",
+          (len(one_line.splitlines()), json.loads(one_line)), (1, state))
+    others = [("product", sku), ("inventory", sku), ("payment", foldlog.payment(order_id)["id"]), ("fulfilment", order_id)]
+    check("state of all other services", all(json.loads(foldlog.must("state", *other))["state"] for other in others))
+    late = foldlog.verb("state", "order", order_id, "--version", "99")
+    check("state at a version that is not there: not found, and which is the newest",
+          late.returncode == 3 and late.stdout == "" and "newest is 2" in late.stderr, late.stderr)
     early = foldlog.verb("state", "order", order_id, "--at", "2020-01-01T00:00:00Z")
     equal("state before it began: not found", early.returncode, 3)
     lines = [json.loads(line) for line in foldlog.must("trace", order_id, "--json").splitlines()]
-    told = {(e["type"], e["service"]) for e in foldlog.timeline(order_id)}
-    check("trace tells what the timeline tells", told <= {(e["type"], e["service"]) for e in lines}, told)
+    told = {(e["type"], e["service"]) for e in foldlog.timeline(order_id) if e["kind"] == "event"}
+    check("trace tells the events of the timeline", told <= {(e["type"], e["service"]) for e in lines}, told)
     equal("in the order of time", [e["at"] for e in lines], sorted(e["at"] for e in lines))
     command = lines[0]["command_id"]
     check("a command's id finds its order", foldlog.must("trace", command, "--json").splitlines()[0]
           == json.dumps(lines[0], separators=(",", ":")))
     equal("what nobody knows is not found", foldlog.verb("trace", str(uuid.uuid4())).returncode, 3)
+    buyer = json.loads(foldlog.must("state", "user", foldlog.buyer.id))
+    equal("a user is found by the id that people know", (buyer["state"]["user_id"], buyer["state"]["roles"]),
+          (foldlog.buyer.id, ["customer"]))
+    check("so is what happened to that user", {json.loads(line)["service"] for line in
+                                              foldlog.must("trace", foldlog.buyer.id, "--json").splitlines()} >= {"user"})
     saga = agrees(lambda: None if json.loads(foldlog.must("sagas", "show", order_id))["state"] == "confirmed"
                   else "not confirmed")
     check("sagas show: confirmed", not saga, saga)
     check("sagas list: it is among all, and needs nobody", order_id in foldlog.must("sagas", "list", "confirmed") and
           order_id not in foldlog.must("sagas", "list", "attention"))
+    nonsense = foldlog.verb("sagas", "list", "nonsense")
+    check("sagas list: a state that does not exist", nonsense.returncode == 2 and "compensating" in nonsense.stderr,
+          nonsense.stderr)
+    health = json.loads(foldlog.must("health", "--json"))
+    check("health for programs", health["ready"] and len(health["parts"]) > 10, health)
     doctor = foldlog.verb("doctor")
     equal("doctor: all is well", doctor.returncode, 0)
     check("doctor says of each", "WRONG" not in doctor.stdout and "payment provider" in doctor.stdout, doctor.stdout)

@@ -154,6 +154,7 @@ HEAD = b"POST /v1/orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r
 EARLY = [
     (HEAD + b"Idempotency-Key: b\r\nContent-Length: 2\r\n\r\n{}", 400),
     (HEAD + b"content-type: text/plain\r\nContent-Length: 2\r\n\r\n{}", 400),
+    (HEAD + b'If-Match: "1"\r\nIf-Match: "2"\r\nContent-Length: 2\r\n\r\n{}', 400),
     (HEAD + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
     (HEAD + b"Content-Length: 70000\r\n\r\n", 413),
     (HEAD + b"X: y\r\n" * 70 + b"Content-Length: 2\r\n\r\n{}", 431),

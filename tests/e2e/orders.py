@@ -6,7 +6,11 @@ from system import System, agrees, check, check_accounts, equal, finish, stock_c
 
 
 def kinds(foldlog, order_id):
-    return [e["type"].removesuffix(".v1") for e in foldlog.timeline(order_id)]
+    return [e["type"].removesuffix(".v1") for e in foldlog.timeline(order_id) if e["kind"] == "event"]
+
+
+def commands(foldlog, order_id):
+    return [e["type"] for e in foldlog.timeline(order_id) if e["kind"] == "command"]
 
 
 def balance(name, foldlog, sku, **wanted):
@@ -39,6 +43,9 @@ def happy(foldlog):
     check("the timeline tells all of it", not missing, missing)
     first = [seen.index(e) for e in story if e in seen]
     check("in order", first == sorted(first) or first[:-2] == sorted(first[:-2]), seen)
+    entries = foldlog.timeline(order_id)
+    equal("and begins with the command", (entries[0]["kind"], entries[0]["type"]), ("command", "order.place.v1"))
+    equal("the saga's commands are told by their events", commands(foldlog, order_id), ["order.place.v1"])
     return order_id, {lamp: 10, mug: 20}
 
 

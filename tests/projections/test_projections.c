@@ -601,6 +601,7 @@ START_TEST(a_timeline_tells_events_and_refusals_of_its_order)
     PAYMENT(REQUESTED, requested, .customer_id = customer, .amount = euros(1300),
             .payment_method = TEXT("ok"));
     then("topic", "payment.log");
+    then("kind", "event");
     then("type", "payment.requested.v1");
     then("detail", "1300 EUR");
     then("partition", "2");
@@ -612,8 +613,27 @@ START_TEST(a_timeline_tells_events_and_refusals_of_its_order)
     row_says(row_table_at(&rows, 1)->row, "type", "order.cancel.v1");
     row_says(row_table_at(&rows, 1)->row, "detail", "wrong-state");
     row_says(row_table_at(&rows, 1)->row, "index", "-1");
+    row_says(row_table_at(&rows, 1)->row, "kind", "refused");
     decided(OUTCOME_ACCEPTED, payment_a, 0, PROBLEM_NONE);
     ck_assert_uint_eq(rows.count, 2);
+}
+END_TEST
+
+START_TEST(a_timeline_tells_the_commands_of_people_once)
+{
+    given(&timelines_projection);
+    decision.saga = order_a;
+    decision.type = TEXT("order.cancel.v1");
+    decided(OUTCOME_ACCEPTED, payment_a, 0, PROBLEM_NONE); /* of the saga: no body was given */
+    ck_assert_uint_eq(rows.count, 0);
+    decided(OUTCOME_ACCEPTED, payment_a, 5, PROBLEM_NONE);
+    then("kind", "command");
+    then("type", "order.cancel.v1");
+    then("detail", "");
+    then("index", "-1");
+    decision.replayed = true;
+    decided(OUTCOME_ACCEPTED, payment_a, 5, PROBLEM_NONE);
+    ck_assert_uint_eq(rows.count, 1);
 }
 END_TEST
 
@@ -754,6 +774,7 @@ int main(void)
     tcase_add_test(t, a_command_is_remembered_by_its_first_lasting_answer);
     tcase_add_test(t, only_commands_of_clients_are_kept);
     tcase_add_test(t, a_timeline_tells_events_and_refusals_of_its_order);
+    tcase_add_test(t, a_timeline_tells_the_commands_of_people_once);
     tcase_add_test(t, a_timeline_knows_whose_it_is_from_the_placing);
     tcase_add_test(t, a_timeline_cuts_long_words_between_characters);
     tcase_add_test(t, fulfilment_names_its_order_by_its_key);

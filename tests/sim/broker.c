@@ -217,7 +217,8 @@ struct err log_ends(struct log_topic *topic, int partition, int64_t *ret_first, 
     world_point();
     if (broker_is_away())
         return FAIL(ERR_UNAVAILABLE, "ends of a partition");
-    *ret_first = topic->parts[partition].first;
+    if (ret_first)
+        *ret_first = topic->parts[partition].first;
     *ret_end = topic->parts[partition].end;
     world_point();
     return OK;

@@ -144,7 +144,8 @@ int log_topic_partitions(const struct log_topic *topic)
 struct err log_ends(struct log_topic *topic, int partition, int64_t *ret_first, int64_t *ret_end)
 {
     pthread_mutex_lock(&topic->log->lock);
-    *ret_first = topic->parts[partition].first;
+    if (ret_first)
+        *ret_first = topic->parts[partition].first;
     *ret_end = topic->parts[partition].end;
     pthread_mutex_unlock(&topic->log->lock);
     return OK;
