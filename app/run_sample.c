@@ -1,6 +1,7 @@
-/* Lag of read models and publishers, fulfilments by state. */
+/* Lag of read models and publishers, fulfilments by state; and what is done as seldom. */
 #include "app/run_sample.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -49,6 +50,7 @@ static struct {
     struct log *log;
     struct arena arena;
     struct samples fresh;
+    uint64_t takeovers; /* when memory was given back */
 } sampler = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 __attribute__((format(printf, 3, 4))) static void add(enum sample_kind kind, long long value,
@@ -187,6 +189,18 @@ static void sample_all(void)
     }
 }
 
+/* A takeover reads whole logs, more at a time than is ever read again: glibc keeps what was freed of
+ * that between what is still needed. */
+static void give_back_memory(void)
+{
+    uint64_t takeovers = 0;
+    for (size_t i = 0; i < sampler.parts->count; i++)
+        takeovers += atomic_load(&sampler.parts->at[i].owners.takeovers);
+    if (takeovers != sampler.takeovers)
+        malloc_trim(0);
+    sampler.takeovers = takeovers;
+}
+
 static void *run(void *context)
 {
     (void)context;
@@ -196,6 +210,7 @@ static void *run(void *context)
         pthread_mutex_unlock(&sampler.lock);
         try_databases();
         sample_all();
+        give_back_memory();
         clock_gettime(CLOCK_REALTIME, &until);
         until.tv_sec += SAMPLE_SECONDS;
         pthread_mutex_lock(&sampler.lock);

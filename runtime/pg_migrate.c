@@ -4,6 +4,7 @@
 
 #include <libpq-fe.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { GENERATIONS_ARENA = 256 * 1024 };
 
@@ -137,13 +138,11 @@ static struct err make_model(struct store *store, const struct projection *proje
     return err;
 }
 
-static struct err make_models(struct store *store, const char *service,
-                              const struct migrate_options *options)
+static struct err make_missing(struct store *store, const char *service, struct arena *arena,
+                               const struct migrate_options *options)
 {
-    static _Thread_local _Alignas(16) char memory[GENERATIONS_ARENA];
-    struct arena arena = {.base = memory, .size = sizeof memory};
     struct generations generations;
-    TRY(store_generations(store, service, &arena, &generations));
+    TRY(store_generations(store, service, arena, &generations));
     for (size_t i = 0; i < options->projections_count; i++) {
         const struct projection *projection = options->projections[i];
         if (strcmp(projection->service, service) != 0 || has_live(&generations, projection->name))
@@ -152,6 +151,16 @@ static struct err make_models(struct store *store, const char *service,
         made(options, "read model", projection->name);
     }
     return OK;
+}
+
+static struct err make_models(struct store *store, const char *service,
+                              const struct migrate_options *options)
+{
+    struct arena arena = {.base = malloc(GENERATIONS_ARENA), .size = GENERATIONS_ARENA};
+    struct err err =
+        arena.base ? make_missing(store, service, &arena, options) : FAIL(ERR_NOMEM, "generations");
+    free(arena.base);
+    return err;
 }
 
 static struct err make_tables(struct store *store, const char *service)

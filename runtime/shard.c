@@ -27,17 +27,17 @@ static void evolve(const struct shard *s, struct state *state, const void *event
     state->version++;
 }
 
-/* Sets the timer that the saga now asks for. */
-static void arm(struct shard *s, const struct state *state, struct text key, int64_t before)
-{
-    int64_t due = s->service->saga ? s->service->saga->due(state->data) : INT64_MAX;
-    if (due != INT64_MAX && due != before)
-        timers_add(&s->timers, due, key);
-}
-
 static int64_t due_of(const struct shard *s, const struct state *state)
 {
-    return s->service->saga ? s->service->saga->due(state->data) : INT64_MAX;
+    return s->service->saga ? s->service->saga->due(state->data) : TIMER_NEVER;
+}
+
+/* Sets the timer that the saga now asks for; what has fired and is asked for still, not again. */
+static void arm(struct shard *s, struct state *state, int64_t before)
+{
+    int64_t due = due_of(s, state);
+    if (due != before && !(state->timer && MUTANT(stale_timer_fires)))
+        timers_set(&s->timers, &state->timer, due, state->key);
 }
 
 /* ---- memory --------------------------------------------------------------------------------- */
@@ -98,7 +98,7 @@ static struct err fold_fact(void *context, const struct fact *fact)
     for (size_t i = 0; i < d->events_count; i++)
         TRY(fold_event(s, state, &d->events[i]));
     if (!MUTANT(timers_forgotten_at_takeover))
-        arm(s, state, d->target, before);
+        arm(s, state, before);
     return OK;
 }
 
@@ -188,11 +188,11 @@ static struct err commit(struct shard *s, struct decision *d, const struct draft
         state = states_at(s->states, d->target);
     d->version = (state ? state->version : 0) + (int64_t)d->events_count;
     TRY(owner_append(&s->owner, d, arena));
-    int64_t before = state ? due_of(s, state) : INT64_MAX;
+    int64_t before = state ? due_of(s, state) : TIMER_NEVER;
     for (size_t i = 0; i < d->events_count && !MUTANT(state_lags_behind); i++)
         evolve(s, state, draft_event(draft, i));
     if (state)
-        arm(s, state, d->target, before);
+        arm(s, state, before);
     remember(s, d, -1);
     s->accepted += d->outcome == OUTCOME_ACCEPTED;
     s->refused += d->outcome == OUTCOME_REFUSED;
@@ -467,31 +467,22 @@ struct err shard_fact(struct shard *s, const struct service *from, const struct 
 
 struct err shard_timer(struct shard *s, struct arena *arena, bool *ret_fired)
 {
-    const struct timer *timer;
-    int64_t now = clock_now_us();
-    *ret_fired = false;
-    while ((timer = timers_first(&s->timers)) != NULL && timer->due <= now) {
-        struct uuid saga;
-        struct text key = arena_copy(arena, (struct text){timer->key, timer->key_len});
-        const struct state *state = states_find(s->states, key);
-        bool stale = !state || (due_of(s, state) != timer->due && !MUTANT(stale_timer_fires)) ||
-                     !uuid_read(key, &saga);
-        char name[40];
-        int len = snprintf(name, sizeof name, "timer/%lld", (long long)timer->due);
-        timers_drop_first(&s->timers);
-        if (stale)
-            continue;
-        struct decision d =
-            saga_decision(saga, &(struct input){.partition = -1, .offset = -1}, arena);
-        d.command_id = d.attempt = uuid_derive(saga, (struct text){name, (size_t)len});
-        d.type = TEXT("timer");
-        *ret_fired = true;
-        return react(
-            s,
-            &(struct saga_input){.kind = SAGA_TIMER, .at = d.at, .id = saga, .limits = s->limits},
-            &d, arena);
-    }
-    return OK;
+    const struct timer *timer = timers_first(&s->timers);
+    struct uuid saga;
+    char name[40];
+    *ret_fired = timer && timer->due <= clock_now_us();
+    if (!*ret_fired)
+        return OK;
+    if (!uuid_read(timer->key, &saga))
+        return FAIL(ERR_MALFORMED, "id of a saga");
+    int len = snprintf(name, sizeof name, "timer/%lld", (long long)timer->due);
+    timers_set(&s->timers, timer->holder, TIMER_NEVER, timer->key);
+    struct decision d = saga_decision(saga, &(struct input){.partition = -1, .offset = -1}, arena);
+    d.command_id = d.attempt = uuid_derive(saga, (struct text){name, (size_t)len});
+    d.type = TEXT("timer");
+    return react(
+        s, &(struct saga_input){.kind = SAGA_TIMER, .at = d.at, .id = saga, .limits = s->limits},
+        &d, arena);
 }
 
 /* ---- housekeeping --------------------------------------------------------------------------- */

@@ -8,7 +8,6 @@ enum { ROOM_MIN = 256 };
 struct node {
     struct state state;
     uint64_t hash;
-    uint32_t key_len;
     _Alignas(16) char bytes[]; /* data, then key */
 };
 
@@ -59,16 +58,15 @@ void states_destroy(struct states *s)
     free(s);
 }
 
-static bool node_is(const struct states *s, const struct node *node, uint64_t h, struct text key)
+static bool node_is(const struct node *node, uint64_t h, struct text key)
 {
-    return node->hash == h &&
-           text_equal((struct text){node->bytes + s->state_size, node->key_len}, key);
+    return node->hash == h && text_equal(node->state.key, key);
 }
 
 static size_t probe(const struct states *s, uint64_t h, struct text key)
 {
     size_t i = (size_t)h & (s->room - 1);
-    while (s->slots[i] && !node_is(s, s->slots[i], h, key))
+    while (s->slots[i] && !node_is(s->slots[i], h, key))
         i = (i + 1) & (s->room - 1);
     return i;
 }
@@ -80,8 +78,7 @@ static void grow(struct states *s)
     for (size_t i = 0; i < old.room; i++) {
         struct node *node = old.slots[i];
         if (node)
-            s->slots[probe(s, node->hash,
-                           (struct text){node->bytes + s->state_size, node->key_len})] = node;
+            s->slots[probe(s, node->hash, node->state.key)] = node;
     }
     free(old.slots);
 }
@@ -92,8 +89,8 @@ static struct node *node_create(const struct states *s, uint64_t h, struct text 
     if (!node)
         abort();
     node->hash = h;
-    node->key_len = (uint32_t)key.len;
     node->state.data = node->bytes;
+    node->state.key = (struct text){node->bytes + s->state_size, key.len};
     memcpy(node->bytes + s->state_size, key.at, key.len);
     return node;
 }

@@ -6,9 +6,13 @@
 
 #include "core/text.h"
 
+struct timer;
+
 struct state {
     int64_t version; /* number of its events so far */
     void *data;      /* state_size bytes, zeroed at first */
+    struct text key;
+    struct timer *timer; /* the shard's; NULL: none is set */
 };
 
 struct states; /* opaque */

@@ -1,52 +1,77 @@
-/* A binary heap. */
+/* A binary heap of pointers; each timer knows its place. */
 #include "runtime/timers.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
-static void swap(struct timer *a, struct timer *b)
+static void put(struct timers *t, size_t place, struct timer *timer)
 {
-    struct timer t = *a;
-    *a = *b;
-    *b = t;
+    t->heap[place] = timer;
+    timer->place = place;
 }
 
-void timers_add(struct timers *t, int64_t due, struct text key)
+/* From where it is to where its time belongs. */
+static void sift(struct timers *t, struct timer *timer)
 {
-    assert(key.len <= KEY_LEN_MAX);
+    size_t i = timer->place;
+    for (; i > 0 && timer->due < t->heap[(i - 1) / 2]->due; i = (i - 1) / 2)
+        put(t, i, t->heap[(i - 1) / 2]);
+    for (size_t child; (child = 2 * i + 1) < t->count; i = child) {
+        child += child + 1 < t->count && t->heap[child + 1]->due < t->heap[child]->due;
+        if (timer->due <= t->heap[child]->due)
+            break;
+        put(t, i, t->heap[child]);
+    }
+    put(t, i, timer);
+}
+
+static void add(struct timers *t, struct timer **holder, int64_t due, struct text key)
+{
     if (t->count == t->room) {
         t->room = t->room ? 2 * t->room : 64;
-        t->heap = realloc(t->heap, t->room * sizeof *t->heap);
-        if (!t->heap)
-            abort();
+        t->heap = realloc(t->heap, t->room * sizeof(struct timer *));
     }
-    size_t i = t->count++;
-    t->heap[i].due = due;
-    t->heap[i].key_len = (uint32_t)key.len;
-    memcpy(t->heap[i].key, key.at, key.len);
-    for (; i > 0 && t->heap[i].due < t->heap[(i - 1) / 2].due; i = (i - 1) / 2)
-        swap(&t->heap[i], &t->heap[(i - 1) / 2]);
+    struct timer *timer = malloc(sizeof *timer);
+    if (!t->heap || !timer)
+        abort();
+    *timer = (struct timer){.due = due, .key = key, .holder = holder};
+    *holder = timer;
+    put(t, t->count++, timer);
+    sift(t, timer);
+}
+
+static void take_away(struct timers *t, struct timer *timer)
+{
+    struct timer *last = t->heap[--t->count];
+    if (last != timer) {
+        put(t, timer->place, last);
+        sift(t, last);
+    }
+    *timer->holder = NULL;
+    free(timer);
+}
+
+void timers_set(struct timers *t, struct timer **holder, int64_t due, struct text key)
+{
+    struct timer *timer = *holder;
+    if (timer && due == TIMER_NEVER) {
+        take_away(t, timer);
+    } else if (timer) {
+        timer->due = due;
+        sift(t, timer);
+    } else if (due != TIMER_NEVER) {
+        add(t, holder, due, key);
+    }
 }
 
 const struct timer *timers_first(const struct timers *t)
 {
-    return t->count ? &t->heap[0] : NULL;
-}
-
-void timers_drop_first(struct timers *t)
-{
-    assert(t->count > 0);
-    t->heap[0] = t->heap[--t->count];
-    for (size_t i = 0, child; (child = 2 * i + 1) < t->count; i = child) {
-        child += child + 1 < t->count && t->heap[child + 1].due < t->heap[child].due;
-        if (t->heap[i].due <= t->heap[child].due)
-            break;
-        swap(&t->heap[i], &t->heap[child]);
-    }
+    return t->count ? t->heap[0] : NULL;
 }
 
 void timers_finish(struct timers *t)
 {
+    for (size_t i = 0; i < t->count; i++)
+        free(t->heap[i]);
     free(t->heap);
     *t = (struct timers){0};
 }

@@ -1,21 +1,34 @@
-/* Timers come out in the order of their time. */
+/* Each holder has at most one timer; they come out in the order of their time. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "runtime/timers.h"
 #include "tests/runtime/run_suite.h"
 
-START_TEST(the_earliest_is_first_whatever_the_order)
+START_TEST(the_earliest_is_first_however_often_they_were_moved)
 {
-    enum { TIMERS = 3000 };
+    enum { HOLDERS = 500, MOVES = 20000 };
+    static struct timer *holders[HOLDERS];
+    int64_t due[HOLDERS];
     struct timers t = {0};
-    int64_t last = -1;
+    size_t set = 0;
     srand(3);
-    for (int i = 0; i < TIMERS; i++)
-        timers_add(&t, rand() % 1000, TEXT("k"));
-    for (int i = 0; i < TIMERS; i++) {
-        ck_assert_int_ge(timers_first(&t)->due, last);
-        last = timers_first(&t)->due;
-        timers_drop_first(&t);
+    for (int i = 0; i < HOLDERS; i++)
+        due[i] = TIMER_NEVER;
+    for (int i = 0; i < MOVES; i++) {
+        int h = rand() % HOLDERS;
+        set -= due[h] != TIMER_NEVER;
+        due[h] = rand() % 4 ? rand() % 1000 : TIMER_NEVER;
+        set += due[h] != TIMER_NEVER;
+        timers_set(&t, &holders[h], due[h], TEXT("k"));
+        ck_assert(due[h] == TIMER_NEVER ? !holders[h] : holders[h]->due == due[h]);
+        ck_assert_uint_eq(t.count, set);
+    }
+    for (int64_t last = -1; set > 0; set--) {
+        const struct timer *first = timers_first(&t);
+        ck_assert_int_ge(first->due, last);
+        last = first->due;
+        timers_set(&t, first->holder, TIMER_NEVER, first->key);
     }
     ck_assert_ptr_null(timers_first(&t));
     timers_finish(&t);
@@ -25,17 +38,19 @@ END_TEST
 START_TEST(a_timer_keeps_its_key)
 {
     struct timers t = {0};
-    timers_add(&t, 2, TEXT("second"));
-    timers_add(&t, 1, TEXT("first"));
-    ck_assert(text_is((struct text){timers_first(&t)->key, timers_first(&t)->key_len}, "first"));
-    timers_drop_first(&t);
-    ck_assert(text_is((struct text){timers_first(&t)->key, timers_first(&t)->key_len}, "second"));
+    struct timer *one = NULL, *other = NULL;
+    timers_set(&t, &one, 2, TEXT("second"));
+    timers_set(&t, &other, 1, TEXT("first"));
+    ck_assert(text_is(timers_first(&t)->key, "first"));
+    timers_set(&t, &other, 3, TEXT("first"));
+    ck_assert(text_is(timers_first(&t)->key, "second"));
     timers_finish(&t);
 }
 END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {the_earliest_is_first_whatever_the_order, a_timer_keeps_its_key};
+    const TTest *const tests[] = {the_earliest_is_first_however_often_they_were_moved,
+                                  a_timer_keeps_its_key};
     return run_suite("timers", tests, COUNT(tests));
 }
