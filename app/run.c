@@ -33,7 +33,7 @@ enum {
     START_PATIENCE_S = 120,  /* for a Kafka that is away */
     START_RETRY_S = 1,
     SERVICES_MAX = 16,
-    MODEL_CACHE_BYTES = 4 * 1024 * 1024,
+    MODEL_CACHE_BYTES = 1 * 1024 * 1024,
     HTTP_THREADS = 2,
     HTTP_CONNECTIONS_MAX = 1024,
 };
