@@ -33,7 +33,8 @@ enum {
     START_PATIENCE_S = 120,  /* for a Kafka that is away */
     START_RETRY_S = 1,
     SERVICES_MAX = 16,
-    MODEL_CACHE_BYTES = 1 * 1024 * 1024,
+    AHEAD_MS = 1000, /* at most, that commands get before all else at a start */
+    AHEAD_STEP_US = 2000,
     HTTP_THREADS = 2,
     HTTP_CONNECTIONS_MAX = 1024,
 };
@@ -93,7 +94,6 @@ static struct err run_projections(struct part *part)
                                             .projections_count = projections_count,
                                             .vocabularies = &house_vocabularies,
                                             .stop = &stop,
-                                            .cache_bytes = MODEL_CACHE_BYTES,
                                             .status = &part->projected});
 }
 
@@ -248,9 +248,28 @@ static const char *const *databases_needed(void)
 
 /* ---- starting and stopping ------------------------------------------------------------------ */
 
+static bool commands_are_decided(void)
+{
+    const struct part *deciding = &parts.at[0];
+    return (deciding->run != run_commands || owners_have_all(&deciding->owners)) &&
+           (!parts.api || api_counts(parts.api).ready);
+}
+
+/* Who takes and decides commands goes first: clients wait for that alone, and at a start all parts
+ * and the broker want the same processors. */
+static void let_deciding_go_first(const struct part *part)
+{
+    int64_t until_ms = clock_monotonic_ms() + AHEAD_MS;
+    if (part->run == run_commands)
+        return;
+    while (!atomic_load(&stop) && !commands_are_decided() && clock_monotonic_ms() < until_ms)
+        clock_sleep_us(AHEAD_STEP_US);
+}
+
 static void *run_part(void *context)
 {
     struct part *part = context;
+    let_deciding_go_first(part);
     part->result = part->run(part);
     if (part->result.code != ERR_OK && !atomic_load(&stop)) {
         report(REPORT_ERROR, "part_failed", "role", part->role, "service",

@@ -12,25 +12,24 @@ enum { NOTE_MAX = 96 };
 
 /* ---- /readyz ------------------------------------------------------------------------------- */
 
-/* A takeover under way is not ready; a partition that is halted is, or the others would stop too.
- */
 static bool owners_ready(const struct owner_worker_status *s, char note[NOTE_MAX])
 {
-    int owned = atomic_load(&s->owned), active = atomic_load(&s->active);
-    int halted = atomic_load(&s->halted);
-    snprintf(note, NOTE_MAX, "%d of %d partitions active, %d halted", active, owned, halted);
-    return atomic_load(&s->seated) && active + halted >= owned;
+    snprintf(note, NOTE_MAX, "%d of %d partitions active, %d halted", atomic_load(&s->active),
+             atomic_load(&s->owned), atomic_load(&s->halted));
+    return owners_have_all(s);
 }
 
 static bool projections_ready(const struct projection_worker_status *s, char note[NOTE_MAX])
 {
-    bool leader = atomic_load(&s->leader), caught_up = atomic_load(&s->caught_up);
+    bool seated = atomic_load(&s->seated), leader = atomic_load(&s->leader),
+         caught_up = atomic_load(&s->caught_up);
     snprintf(note, NOTE_MAX, "%s, %d running, %d halted",
-             !leader     ? "standing by"
+             !seated     ? "starting"
+             : !leader   ? "standing by"
              : caught_up ? "caught up"
                          : "catching up",
              atomic_load(&s->running), atomic_load(&s->halted));
-    return !leader || caught_up;
+    return seated && (!leader || caught_up);
 }
 
 static bool part_ready(const struct part *part, char note[NOTE_MAX])

@@ -36,6 +36,14 @@ struct part_list {
     struct api *api; /* NULL: this process does not answer HTTP */
 };
 
+/* A takeover under way is not ready; a partition that is halted is, or the others would stop too.
+ */
+static inline bool owners_have_all(const struct owner_worker_status *s)
+{
+    return atomic_load(&s->seated) &&
+           atomic_load(&s->active) + atomic_load(&s->halted) >= atomic_load(&s->owned);
+}
+
 /* The admin port over these parts, which must outlive it. */
 struct http_admin;
 NODISCARD struct err admin_start(const struct part_list *parts, struct http_admin **ret_admin);

@@ -189,8 +189,8 @@ static void sample_all(void)
     }
 }
 
-/* A takeover reads whole logs, more at a time than is ever read again: glibc keeps what was freed of
- * that between what is still needed. */
+/* A takeover reads whole logs, more at a time than is ever read again: glibc keeps what was freed
+ * of that between what is still needed. */
 static void give_back_memory(void)
 {
     uint64_t takeovers = 0;

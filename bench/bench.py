@@ -286,6 +286,7 @@ def decided_everywhere(system, prefix):
                     status, _ = client.call("POST", f"/v1/inventory/{prefix}{i}/receipts", {"quantity": 1}, Prefer="wait=10", **key)
                     if status in (200, 201):
                         return
+                    time.sleep(POLL_SECONDS)
             except (OSError, http.client.HTTPException):
                 time.sleep(POLL_SECONDS)
         sys.exit(f"bench: {prefix}{i} was not decided in a minute")

@@ -57,6 +57,13 @@ static struct err check_same(uint64_t found, uint64_t remembered)
     return FAIL(ERR_LOST, "the log was cut back: another record lies at the position");
 }
 
+static struct err check_end(struct log_topic *topic, int partition, int64_t done)
+{
+    int64_t end;
+    TRY(log_ends(topic, partition, NULL, &end));
+    return done <= end ? OK : FAIL(ERR_LOST, "position lies outside the log");
+}
+
 struct err cursor_resume(struct cursor *cursor, struct log_reader *reader, struct log_topic *topic,
                          int partition, struct position from)
 {
@@ -64,11 +71,9 @@ struct err cursor_resume(struct cursor *cursor, struct log_reader *reader, struc
     struct cursor c = {
         .topic = topic, .partition = partition, .next = done, .done = done, .judge = JUDGE_START};
     struct mark mark;
-    int64_t first, end;
     TRY(log_follow(reader, topic, partition));
-    TRY(log_ends(topic, partition, &first, &end));
-    if (done < first || done > end)
-        return FAIL(ERR_LOST, "position lies outside the log");
+    if (done > log_seen_end(reader, topic, partition))
+        TRY(check_end(topic, partition, done));
     if (done > 0 && !MUTANT(resume_without_context)) {
         TRY(read_mark(&c, reader, FROM_BROKER, PATIENT_MS, done - 1, &mark));
         TRY(check_same(mark.print, from.print));
@@ -139,10 +144,10 @@ struct err cursor_from_end(struct cursor *cursor, struct log_reader *reader,
                        .judge = {.epoch = -1, .last = PRINT_UNKNOWN},
                        .last = -1};
     struct mark mark;
-    int64_t first, end;
+    int64_t end;
     TRY(log_follow(reader, topic, partition));
-    TRY(log_ends(topic, partition, &first, &end));
-    if (end > first && !MUTANT(reader_starts_blind)) {
+    TRY(log_ends(topic, partition, NULL, &end));
+    if (end > 0 && !MUTANT(reader_starts_blind)) {
         TRY(read_mark(&c, reader, FROM_TAIL, PATIENT_MS, end - 1, &mark));
         c.next = mark.kind == RECORD_TAKEOVER ? end - 1 : mark.epoch;
         TRY(skip_to(&c, reader, end));

@@ -60,6 +60,10 @@ NODISCARD struct err log_ends_within(struct log_topic *topic, int partition, int
 /* ---- reading: one reader per thread ---- */
 
 struct log_reader;
+struct log_partition {
+    struct log_topic *topic;
+    int partition;
+};
 struct log_record {
     int64_t offset;
     struct text key, value; /* in the arena given to log_read */
@@ -70,7 +74,13 @@ void log_reader_close(struct log_reader *reader);
 /* From now on news in this partition wake log_wait; starts the shared tail of the partition when
  * nobody had it. Again: whoever was cut off begins anew. */
 NODISCARD struct err log_follow(struct log_reader *reader, struct log_topic *topic, int partition);
+/* The same for several of one log: the broker is asked once for all that nobody had. */
+NODISCARD struct err log_follow_all(struct log_reader *reader,
+                                    const struct log_partition *partitions, size_t count);
 void log_unfollow(struct log_reader *reader, struct log_topic *topic, int partition);
+/* How far a followed partition is known to reach: no less than its end when the reader began to
+ * follow it. Asks nobody; what was cut off since may not be known yet. */
+int64_t log_seen_end(struct log_reader *reader, struct log_topic *topic, int partition);
 /* Up to `max` records from offset `from` on, copied into the arena, as many as fit. *ret_count 0:
  * there is none yet (or none arrived within CATCH_UP_WAIT_MS). The partition must be followed.
  * ERR_LOST when `from` is no longer kept, or when the partition was cut back below it since it was
@@ -119,10 +129,6 @@ NODISCARD struct err producer_flush(struct log_producer *producer, int timeout_m
 /* ---- who owns what: a consumer group, for liveness only; it never fetches ---- */
 
 struct log_group;
-struct log_partition {
-    struct log_topic *topic;
-    int partition;
-};
 enum group_event { GROUP_NOTHING, GROUP_ASSIGNED, GROUP_REVOKED };
 
 /* Static membership under the process's instance name; eager range assignment. A topic's partitions

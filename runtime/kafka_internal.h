@@ -52,6 +52,10 @@ NODISCARD rd_kafka_resp_err_t kafka_flush(const struct log *log, rd_kafka_t *cli
                                           int timeout_ms);
 struct err kafka_fail(const char *what, rd_kafka_resp_err_t code);
 
+/* The ends of several partitions, by one question. Blocks up to METADATA_TIMEOUT_MS. */
+NODISCARD struct err kafka_ends(struct log *log, const struct log_partition *partitions,
+                                size_t count, int64_t *ret_ends);
+
 void tails_stop(struct log *log);
 
 /* As it is committed: with its print. */

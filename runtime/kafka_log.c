@@ -284,31 +284,35 @@ static bool is_moving(rd_kafka_resp_err_t code)
 /* Not rd_kafka_query_watermark_offsets: it sends two requests, and when one is answered with an
  * error it may tell the other's answer for both ends; nor does it keep to its timeout (librdkafka
  * 2.0.2). */
-static rd_kafka_resp_err_t ask_end(struct log_topic *topic, int partition, int64_t which,
-                                   int timeout_ms, int64_t *ret_offset)
+static rd_kafka_resp_err_t ask_offsets(struct log *log, const struct log_partition *of,
+                                       size_t count, int64_t which, int timeout_ms,
+                                       int64_t *ret_offsets)
 {
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, topic->name, partition)->offset = which;
-    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(topic->log->client, list, timeout_ms);
-    if (!code)
-        code = list->elems[0].err;
-    if (!code && list->elems[0].offset < 0)
-        code = RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE;
-    if (!code)
-        *ret_offset = list->elems[0].offset;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
+    for (size_t i = 0; i < count; i++)
+        rd_kafka_topic_partition_list_add(list, of[i].topic->name, of[i].partition)->offset = which;
+    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(log->client, list, timeout_ms);
+    for (size_t i = 0; !code && i < count; i++) {
+        const rd_kafka_topic_partition_t *found =
+            rd_kafka_topic_partition_list_find(list, of[i].topic->name, of[i].partition);
+        code = found->err          ? found->err
+               : found->offset < 0 ? RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE
+                                   : RD_KAFKA_RESP_ERR_NO_ERROR;
+        ret_offsets[i] = found->offset;
+    }
     rd_kafka_topic_partition_list_destroy(list);
     return code;
 }
 
-/* Asks until the partition has come to rest, or until `until_ms`. */
-static struct err find_end(struct log_topic *topic, int partition, int64_t which, int64_t until_ms,
-                           int64_t *ret_offset)
+/* Asks until the partitions have come to rest, or until `until_ms`. */
+static struct err find_offsets(struct log *log, const struct log_partition *of, size_t count,
+                               int64_t which, int64_t until_ms, int64_t *ret_offsets)
 {
     enum { STEP_MS = 50 };
     for (;;) {
         int64_t left_ms = until_ms - clock_monotonic_ms();
         rd_kafka_resp_err_t code =
-            ask_end(topic, partition, which, left_ms > 0 ? (int)left_ms : 0, ret_offset);
+            ask_offsets(log, of, count, which, left_ms > 0 ? (int)left_ms : 0, ret_offsets);
         if (!code)
             return OK;
         if (!is_moving(code))
@@ -319,13 +323,28 @@ static struct err find_end(struct log_topic *topic, int partition, int64_t which
     }
 }
 
+static int64_t wait_until(const struct log *log, int timeout_ms)
+{
+    return clock_monotonic_ms() + log_patience(log, timeout_ms);
+}
+
+struct err kafka_ends(struct log *log, const struct log_partition *partitions, size_t count,
+                      int64_t *ret_ends)
+{
+    if (count == 0)
+        return OK;
+    return find_offsets(log, partitions, count, RD_KAFKA_OFFSET_END,
+                        wait_until(log, METADATA_TIMEOUT_MS), ret_ends);
+}
+
 struct err log_ends_within(struct log_topic *topic, int partition, int timeout_ms,
                            int64_t *ret_first, int64_t *ret_end)
 {
-    int64_t first, end, until_ms = clock_monotonic_ms() + log_patience(topic->log, timeout_ms);
+    const struct log_partition of = {topic, partition};
+    int64_t first, end, until_ms = wait_until(topic->log, timeout_ms);
     if (ret_first)
-        TRY(find_end(topic, partition, RD_KAFKA_OFFSET_BEGINNING, until_ms, &first));
-    TRY(find_end(topic, partition, RD_KAFKA_OFFSET_END, until_ms, &end));
+        TRY(find_offsets(topic->log, &of, 1, RD_KAFKA_OFFSET_BEGINNING, until_ms, &first));
+    TRY(find_offsets(topic->log, &of, 1, RD_KAFKA_OFFSET_END, until_ms, &end));
     if (ret_first)
         *ret_first = first;
     *ret_end = end;

@@ -16,6 +16,7 @@ enum {
     RESTART_MS = 1000,
     PATIENCE_MIN_MS = 20, /* of a fetch that has just been started */
     PATIENCE_MAX_MS = 1000,
+    FOLLOW_STEP = 64, /* partitions that are asked for together */
 };
 
 /* Records of one partition, newest kept. Bytes and slots are rings; [first, next) are the offsets
@@ -334,14 +335,12 @@ void tails_stop(struct log *log)
 
 /* ---- following ------------------------------------------------------------------------------ */
 
-static struct err tail_start(struct log *log, struct log_topic *topic, int partition,
-                             struct tail **ret_tail)
+/* From `end` on. */
+static struct err tail_start(struct log *log, struct log_topic *topic, int partition, int64_t end)
 {
-    int64_t end;
     struct fetcher **fetcher = &log->fetchers[topic->fetcher];
     if (!*fetcher)
         TRY(fetcher_start(log, fetcher));
-    TRY(log_ends(topic, partition, NULL, &end));
     struct tail *t = calloc(1, sizeof *t);
     if (!t)
         return FAIL(ERR_NOMEM, "tail");
@@ -364,7 +363,6 @@ static struct err tail_start(struct log *log, struct log_topic *topic, int parti
     atomic_store(&topic->tails[partition], t);
     if (rd_kafka_consume_start_queue(t->handle, partition, end, (*fetcher)->queue) != 0)
         abort();
-    *ret_tail = t;
     return OK;
 }
 
@@ -376,12 +374,8 @@ static struct follower *follower_of(struct tail *t, const struct log_reader *rea
     return NULL;
 }
 
-static struct err follow(struct log_reader *reader, struct log_topic *topic, int partition)
+static void join_tail(struct log_reader *reader, struct tail *t)
 {
-    assert(partition >= 0 && partition < topic->partitions);
-    struct tail *t = atomic_load(&topic->tails[partition]);
-    if (!t)
-        TRY(tail_start(reader->log, topic, partition, &t));
     pthread_mutex_lock(&t->lock);
     struct follower *f = follower_of(t, reader);
     if (!f) {
@@ -390,15 +384,56 @@ static struct err follow(struct log_reader *reader, struct log_topic *topic, int
     }
     *f = (struct follower){reader, 0, INT64_MAX};
     pthread_mutex_unlock(&t->lock);
+}
+
+/* Another may have started the tail while we asked. */
+static struct err start_missing(struct log *log, const struct log_partition *missing, size_t count,
+                                const int64_t *ends)
+{
+    struct err e = OK;
+    pthread_mutex_lock(&log->lock);
+    for (size_t i = 0; i < count && e.code == ERR_OK; i++)
+        if (!atomic_load(&missing[i].topic->tails[missing[i].partition]))
+            e = tail_start(log, missing[i].topic, missing[i].partition, ends[i]);
+    pthread_mutex_unlock(&log->lock);
+    return e;
+}
+
+struct err log_follow_all(struct log_reader *reader, const struct log_partition *partitions,
+                          size_t count)
+{
+    struct log_partition missing[FOLLOW_STEP];
+    int64_t ends[FOLLOW_STEP];
+    for (size_t from = 0; from < count; from += FOLLOW_STEP) {
+        size_t step = count - from < FOLLOW_STEP ? count - from : FOLLOW_STEP, n = 0;
+        const struct log_partition *p = partitions + from;
+        for (size_t i = 0; i < step; i++) {
+            assert(p[i].partition >= 0 && p[i].partition < p[i].topic->partitions);
+            if (!atomic_load(&p[i].topic->tails[p[i].partition]))
+                missing[n++] = p[i];
+        }
+        TRY(kafka_ends(reader->log, missing, n, ends));
+        TRY(start_missing(reader->log, missing, n, ends));
+        for (size_t i = 0; i < step; i++)
+            join_tail(reader, atomic_load(&p[i].topic->tails[p[i].partition]));
+    }
     return OK;
 }
 
 struct err log_follow(struct log_reader *reader, struct log_topic *topic, int partition)
 {
-    pthread_mutex_lock(&reader->log->lock);
-    struct err e = follow(reader, topic, partition);
-    pthread_mutex_unlock(&reader->log->lock);
-    return e;
+    return log_follow_all(reader, &(struct log_partition){topic, partition}, 1);
+}
+
+int64_t log_seen_end(struct log_reader *reader, struct log_topic *topic, int partition)
+{
+    (void)reader; /* tails are shared */
+    struct tail *t = atomic_load(&topic->tails[partition]);
+    assert(t);
+    pthread_mutex_lock(&t->lock);
+    int64_t end = t->next;
+    pthread_mutex_unlock(&t->lock);
+    return end;
 }
 
 static void unfollow(struct log_reader *reader, struct tail *t)
@@ -439,12 +474,8 @@ void log_unfollow(struct log_reader *reader, struct log_topic *topic, int partit
 
 static struct err fetch_start(struct log_reader *reader, struct fetch *f, int64_t from)
 {
-    int64_t first, end;
     if (!reader->client)
         TRY(kafka_reader_client(reader->log, "2048", "5", &reader->client));
-    TRY(log_ends(f->topic, f->partition, &first, &end));
-    if (from < first || from > end)
-        return FAIL(ERR_LOST, "offset is no longer in the log");
     f->handle = rd_kafka_topic_new(reader->client, f->topic->name, NULL);
     assert(f->handle);
     if (rd_kafka_consume_start(f->handle, f->partition, from) != 0)
@@ -518,6 +549,16 @@ static struct err fetch_first(struct log_reader *reader, struct log_topic *topic
     return OK;
 }
 
+/* A broker may say "out of range" of a place that is there: then there is nothing yet. */
+static struct err check_lost(struct log_topic *topic, int partition, int64_t from)
+{
+    int64_t first, end;
+    TRY(log_ends(topic, partition, &first, &end));
+    if (from < first || from > end)
+        return FAIL(ERR_LOST, "offset is no longer in the log");
+    return OK;
+}
+
 /* Copies what the fetch has into the arena; stops early, and begins the fetch anew, when the arena
  * is full. */
 static struct err fetch_read(struct log_reader *reader, struct log_topic *topic, int partition,
@@ -546,10 +587,10 @@ static struct err fetch_read(struct log_reader *reader, struct log_topic *topic,
         }
         m = n < max ? rd_kafka_consume(f->handle, partition, 0) : NULL;
     }
-    if (n == 0 && e.code != ERR_OK)
-        return e;
     *ret_count = n;
-    return OK;
+    if (n > 0)
+        return OK;
+    return e.code == ERR_LOST ? check_lost(topic, partition, from) : e;
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */

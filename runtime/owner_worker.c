@@ -265,10 +265,15 @@ static struct err rewind_pull(struct worker *w, struct pull *pull, const struct 
 static struct err rewind_pulls(struct worker *w, const struct shard *s)
 {
     const struct owner_source *from = s->owner.sources;
+    struct log_partition again[OWNER_SOURCES_MAX];
+    size_t n = 0;
+    for (size_t k = 0; k < w->pulls_count; k++)
+        if (must_rewind(&w->pulls[k], &from[k]))
+            again[n++] = (struct log_partition){w->pulls[k].topic, w->pulls[k].cursor.partition};
+    TRY(log_follow_all(w->reader, again, n));
     for (size_t k = 0; k < w->pulls_count; k++)
         if (must_rewind(&w->pulls[k], &from[k])) {
             bool after_one = from[k].index == 0 && from[k].offset > 0;
-            TRY(log_follow(w->reader, w->pulls[k].topic, w->pulls[k].cursor.partition));
             log_prefetch(w->reader, w->pulls[k].topic, w->pulls[k].cursor.partition,
                          from[k].offset - after_one, from[k].offset > 0);
         }
@@ -291,12 +296,20 @@ static void fail(struct shard *s, struct err e)
         owner_depose(&s->owner, e);
 }
 
-static struct err prepare(struct worker *w, struct shard *s)
+/* All logs are asked for before the first is folded. */
+static struct err prepare(struct worker *w, const bool due[])
 {
-    const struct owner *o = &s->owner;
-    TRY(log_follow(w->reader, o->commands, o->partition));
-    TRY(log_follow(w->reader, o->log, o->partition));
-    log_prefetch(w->reader, o->log, o->partition, 0, false);
+    UNZEROED struct log_partition both[2 * OWNER_SHARDS_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < w->shards_count; i++)
+        if (due[i]) {
+            const struct owner *o = &w->shards[i].owner;
+            both[n++] = (struct log_partition){o->commands, o->partition};
+            both[n++] = (struct log_partition){o->log, o->partition};
+        }
+    TRY(log_follow_all(w->reader, both, n));
+    for (size_t i = 1; i < n; i += 2)
+        log_prefetch(w->reader, both[i].topic, both[i].partition, 0, false);
     return OK;
 }
 
@@ -352,26 +365,21 @@ static bool rewind_due(const struct shard *s)
            clock_monotonic_ms() >= s->rewind_at_ms;
 }
 
-/* All logs are asked for before the first is folded, all announce themselves before the first waits
- * for its TAKEOVER. */
+/* All announce themselves before the first waits for its TAKEOVER. */
 static void take_overs(struct worker *w)
 {
     bool due[OWNER_SHARDS_MAX] = {false};
     for (size_t i = 0; i < w->shards_count && !stopping(w); i++) {
-        struct shard *s = &w->shards[i];
-        struct err e = OK;
-        due[i] = takeover_due(s);
-        if (due[i])
-            e = prepare(w, s);
-        else if (rewind_due(s))
-            catch_up(w, s);
-        if (e.code != ERR_OK) {
-            fail(s, e);
-            due[i] = false;
-        }
+        due[i] = takeover_due(&w->shards[i]);
+        if (rewind_due(&w->shards[i]))
+            catch_up(w, &w->shards[i]);
     }
-    for (size_t i = 0; i < w->shards_count; i++)
-        due[i] = due[i] && !stopping(w) && announce(&w->shards[i]);
+    struct err e = prepare(w, due);
+    for (size_t i = 0; i < w->shards_count; i++) {
+        if (due[i] && e.code != ERR_OK)
+            fail(&w->shards[i], e);
+        due[i] = due[i] && e.code == ERR_OK && !stopping(w) && announce(&w->shards[i]);
+    }
     for (size_t i = 0; i < w->shards_count; i++)
         if (due[i])
             take_over(w, &w->shards[i]);

@@ -63,6 +63,12 @@ static void set_status(const struct worker *w, bool leader, int halted)
     atomic_store(&status->caught_up, false);
 }
 
+static void set_seated(const struct worker *w)
+{
+    if (w->options->status)
+        atomic_store(&w->options->status->seated, true);
+}
+
 static void nap(const struct worker *w, int ms)
 {
     for (int64_t end = clock_monotonic_ms() + ms; !stopping(w) && clock_monotonic_ms() < end;)
@@ -120,6 +126,7 @@ static struct err wait_for_lease(struct worker *w)
                              !w->has_held, PROJECTION_LEASE_MS, &held));
         if (held)
             break;
+        set_seated(w);
         if (!told)
             report(REPORT_INFO, "projections_standby", "service", w->options->service, NULL);
         told = true;
@@ -549,6 +556,7 @@ static struct err hold_session(struct worker *w)
     TRY(start_models(w, &halted));
     TRY(start_reading(w));
     set_status(w, true, halted);
+    set_seated(w);
     report(REPORT_INFO, "projections_running", "service", w->options->service, "running",
            report_number((int64_t)w->folding_count), "halted", report_number(halted), NULL);
     TRY(work(w));

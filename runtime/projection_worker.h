@@ -16,12 +16,13 @@ enum {
     PROJECTION_WAIT_MS = 250,    /* the longest until a stop is noticed */
     PROJECTION_BACKOFF_FIRST_MS = 100,
     PROJECTION_BACKOFF_MAX_MS = 5000,
-    PROJECTION_CACHE_BYTES = 2 * 1024 * 1024, /* of rows kept between batches, per read model */
+    PROJECTION_CACHE_BYTES = 1024 * 1024, /* of rows kept between batches, per read model */
     SERVICE_MODELS_MAX = 16,
 };
 
 /* Read from any thread. */
 struct projection_worker_status {
+    atomic_bool seated; /* has been told at least once whether it leads */
     atomic_bool leader;
     atomic_int running; /* read models that are being folded */
     atomic_int halted;

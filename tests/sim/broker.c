@@ -247,10 +247,40 @@ void log_reader_close(struct log_reader *reader)
         }
 }
 
+struct err log_follow_all(struct log_reader *reader, const struct log_partition *partitions,
+                          size_t count)
+{
+    bool asked = false;
+    for (size_t i = 0; i < count; i++) {
+        struct log_topic *topic = partitions[i].topic;
+        int p = partitions[i].partition;
+        int64_t *seen = &reader->seen_end[topic->index][p];
+        if (!(reader->follows[topic->index] & 1u << p)) {
+            if (broker_is_away())
+                return FAIL(ERR_UNAVAILABLE, "ends of a partition");
+            asked = true;
+            *seen = topic->parts[p].end;
+        } else if (*seen > topic->parts[p].end) {
+            *seen = topic->parts[p].end;
+        }
+    }
+    if (asked)
+        world_point();
+    for (size_t i = 0; i < count; i++)
+        reader->follows[partitions[i].topic->index] |= 1u << partitions[i].partition;
+    return OK;
+}
+
 struct err log_follow(struct log_reader *reader, struct log_topic *topic, int partition)
 {
-    reader->follows[topic->index] |= 1u << partition;
-    return OK;
+    return log_follow_all(reader, &(struct log_partition){topic, partition}, 1);
+}
+
+/* As old as it may be. */
+int64_t log_seen_end(struct log_reader *reader, struct log_topic *topic, int partition)
+{
+    assert(reader->follows[topic->index] & 1u << partition);
+    return reader->seen_end[topic->index][partition];
 }
 
 void log_unfollow(struct log_reader *reader, struct log_topic *topic, int partition)

@@ -28,6 +28,7 @@ struct log_topic {
 };
 
 struct log_reader {
+    int64_t seen_end[SIM_TOPICS_MAX][SIM_PARTITIONS_MAX]; /* when it began to follow */
     struct log *log;
     struct log_reader *next; /* of all readers of the world */
     bool closed, news, waiting;

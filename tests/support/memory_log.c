@@ -165,10 +165,27 @@ void log_reader_close(struct log_reader *reader)
     free(reader);
 }
 
+struct err log_follow_all(struct log_reader *reader, const struct log_partition *partitions,
+                          size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        assert(reader->log == partitions[i].topic->log &&
+               partitions[i].partition < partitions[i].topic->partitions);
+    return OK;
+}
+
 struct err log_follow(struct log_reader *reader, struct log_topic *topic, int partition)
 {
-    assert(reader->log == topic->log && partition < topic->partitions);
-    return OK;
+    return log_follow_all(reader, &(struct log_partition){topic, partition}, 1);
+}
+
+int64_t log_seen_end(struct log_reader *reader, struct log_topic *topic, int partition)
+{
+    assert(reader->log == topic->log);
+    pthread_mutex_lock(&topic->log->lock);
+    int64_t end = topic->parts[partition].end;
+    pthread_mutex_unlock(&topic->log->lock);
+    return end;
 }
 
 void log_unfollow(struct log_reader *reader, struct log_topic *topic, int partition)
