@@ -280,6 +280,28 @@ static void open_tail(struct api_loop *loop, struct tail *tail)
             cache_restart(loop->api->caches[c], tail->partition, tail->cursor.next);
 }
 
+static bool must_open(const struct tail *tail)
+{
+    return !tail->open && clock_monotonic_ms() >= tail->retry_at_ms;
+}
+
+/* The last records of all are asked for before the first is waited for. */
+static void prepare_tails(struct api_loop *loop)
+{
+    struct log_partition due[TAILS_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < loop->tails_count; i++)
+        if (must_open(&loop->tails[i]))
+            due[n++] = (struct log_partition){loop->tails[i].log, loop->tails[i].partition};
+    if (n == 0 || log_follow_all(loop->reader, due, n).code != ERR_OK)
+        return; /* whoever opens meets it again */
+    for (size_t i = 0; i < n; i++) {
+        int64_t end = log_seen_end(loop->reader, due[i].topic, due[i].partition);
+        if (end > 0)
+            log_prefetch(loop->reader, due[i].topic, due[i].partition, end - 1, false);
+    }
+}
+
 /* Returns how many decisions it met. */
 static size_t read_tail(struct api_loop *loop, struct tail *tail)
 {
@@ -306,9 +328,10 @@ static size_t read_tail(struct api_loop *loop, struct tail *tail)
 static void read_all(struct api_loop *loop)
 {
     bool ready = keys_ready(loop->api->keys) && revocations_ready(loop->api->revocations);
+    prepare_tails(loop);
     for (size_t i = 0; i < loop->tails_count; i++) {
         struct tail *tail = &loop->tails[i];
-        if (!tail->open && clock_monotonic_ms() >= tail->retry_at_ms)
+        if (must_open(tail))
             open_tail(loop, tail);
         while (tail->open && read_tail(loop, tail) > 0)
             ;
