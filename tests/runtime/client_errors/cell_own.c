@@ -40,15 +40,24 @@ struct story {
     struct fact *facts;
 };
 
+/* A process of its own: each start knows nothing of the one before. */
 static void *run(void *context)
 {
     struct story *s = context;
+    struct log *log;
+    s->result =
+        log_open(&(struct log_options){.brokers = rd_kafka_mock_cluster_bootstraps(s->mock.cluster),
+                                       .instance = "owner"},
+                 &log);
+    if (s->result.code != ERR_OK)
+        return NULL;
     s->result = owner_worker_run(&(struct owner_worker_options){.group = "owners",
-                                                                .log = s->mock.log,
+                                                                .log = log,
                                                                 .all = &services,
                                                                 .services = served,
                                                                 .stop = &s->stop,
                                                                 .status = &s->status});
+    log_close(log);
     return NULL;
 }
 
