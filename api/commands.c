@@ -101,9 +101,11 @@ static void write_pending(struct json_write *out, struct uuid id)
     json_write_end(out, '}');
 }
 
+/* Who registers is nobody yet; the user that was made may look back. */
 static bool may_see(const struct actor *actor, const struct query_rows *rows)
 {
-    return (actor->roles & ROLE_ADMIN) || uuid_equal(actor->id, query_at(rows, 0, ACTOR)->uuid);
+    return (actor->roles & ROLE_ADMIN) || uuid_equal(actor->id, query_at(rows, 0, ACTOR)->uuid) ||
+           uuid_equal(actor->id, user_id_of(query_at(rows, 0, ID)->uuid));
 }
 
 static enum inquiry_step unknown(struct refusal *refusal)

@@ -72,6 +72,14 @@ struct uuid registered_user(const struct feed_item *item)
     return (struct uuid){0};
 }
 
+bool is_of_life(const struct feed_item *item, struct uuid user_id, bool *other_life)
+{
+    struct uuid begun = registered_user(item);
+    if (!uuid_is_nil(begun))
+        *other_life = !uuid_equal(begun, user_id);
+    return !*other_life;
+}
+
 struct err log_scan(const struct log_scan *scan)
 {
     struct feed *feed;

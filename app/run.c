@@ -270,7 +270,8 @@ static void *run_part(void *context)
 {
     struct part *part = context;
     let_deciding_go_first(part);
-    part->result = part->run(part);
+    if (!atomic_load(&stop))
+        part->result = part->run(part);
     if (part->result.code != ERR_OK && !atomic_load(&stop)) {
         report(REPORT_ERROR, "part_failed", "role", part->role, "service",
                part->service ? part->service : "", "why", report_err(part->result), NULL);

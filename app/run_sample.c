@@ -50,7 +50,8 @@ static struct {
     struct log *log;
     struct arena arena;
     struct samples fresh;
-    uint64_t takeovers; /* when memory was given back */
+    uint64_t takeovers; /* as of the last sample */
+    bool given_back;
 } sampler = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 __attribute__((format(printf, 3, 4))) static void add(enum sample_kind kind, long long value,
@@ -190,14 +191,17 @@ static void sample_all(void)
 }
 
 /* A takeover reads whole logs, more at a time than is ever read again: glibc keeps what was freed
- * of that between what is still needed. */
+ * of that between what is still needed. Not while there are more: others wait for their memory
+ * then. */
 static void give_back_memory(void)
 {
     uint64_t takeovers = 0;
     for (size_t i = 0; i < sampler.parts->count; i++)
         takeovers += atomic_load(&sampler.parts->at[i].owners.takeovers);
-    if (takeovers != sampler.takeovers)
+    bool at_rest = takeovers == sampler.takeovers;
+    if (at_rest && !sampler.given_back)
         malloc_trim(0);
+    sampler.given_back = at_rest;
     sampler.takeovers = takeovers;
 }
 

@@ -34,19 +34,12 @@ static void evolve(const struct look *look, const void *event)
         look->service->aggregate->evolve(look->state, event);
 }
 
-static bool is_of_this_life(struct look *look, const struct feed_item *item)
-{
-    struct uuid begun = registered_user(item);
-    if (!uuid_is_nil(look->user_id) && !uuid_is_nil(begun))
-        look->other_life = !uuid_equal(begun, look->user_id);
-    return !look->other_life;
-}
-
 static void take(void *context, const struct feed_item *item)
 {
     struct look *look = context;
     const struct decision *d = item->events[0].decision;
-    if (!text_equal(d->target, look->id) || d->at > look->at_max || !is_of_this_life(look, item))
+    if (!text_equal(d->target, look->id) || d->at > look->at_max ||
+        (!uuid_is_nil(look->user_id) && !is_of_life(item, look->user_id, &look->other_life)))
         return;
     for (size_t i = 1; i < item->events_count; i++) {
         look->newest = item->events[i].version;
@@ -133,7 +126,10 @@ static struct err fold(struct look *look)
     if (!uuid_is_nil(look->user_id)) {
         e = log_scan(&(struct log_scan){
             .log = log, .services = services, .take = find_user, .context = look});
-        scan.key = look->id = text_of(look->user_key);
+        if (*look->user_key)
+            scan.key = look->id = text_of(look->user_key);
+        else
+            look->user_id = (struct uuid){0}; /* then it is a key, which looks the same */
     }
     if (e.code == ERR_OK)
         e = log_scan(&scan);

@@ -21,6 +21,7 @@ struct trace {
     struct uuid id;             /* nil: it is no UUID */
     struct uuid saga;           /* the order it belongs to; nil: of none */
     char user[KEY_LEN_MAX + 1]; /* the key of the user it is; empty: of none */
+    bool other_life;            /* of that key */
     bool found, cut, json;
     struct entry *entries;
     size_t count;
@@ -110,8 +111,9 @@ static void take(void *context, const struct feed_item *item)
 {
     struct trace *t = context;
     const struct decision *d = item->events[0].decision;
-    bool ours = (!uuid_is_nil(t->saga) && uuid_equal(d->saga, t->saga)) ||
-                (*t->user && text_is(d->target, t->user));
+    bool ours =
+        (!uuid_is_nil(t->saga) && uuid_equal(d->saga, t->saga)) ||
+        (*t->user && text_is(d->target, t->user) && is_of_life(item, t->id, &t->other_life));
     if (!ours && !names_it(t, item))
         return;
     if (d->outcome == OUTCOME_REFUSED || d->replayed)

@@ -288,7 +288,7 @@ static bool must_open(const struct tail *tail)
 /* The last records of all are asked for before the first is waited for. */
 static void prepare_tails(struct api_loop *loop)
 {
-    struct log_partition due[TAILS_MAX];
+    UNZEROED struct log_partition due[TAILS_MAX];
     size_t n = 0;
     for (size_t i = 0; i < loop->tails_count; i++)
         if (must_open(&loop->tails[i]))

@@ -16,14 +16,13 @@ static void release(char **memory)
 
 /* A shared tail may have missed that the log was cut back; the broker has it as it is. */
 enum source { FROM_TAIL, FROM_BROKER };
-enum { AT_ONCE_MS = 0, PATIENT_MS = 5000 };
+enum { AT_ONCE_MS = 0, PATIENT_MS = 5000, WAIT_MS = 20 };
 
 /* Waits for a record that is known to be there. */
 static struct err read_one(struct cursor *c, struct log_reader *reader, enum source source,
                            int patience_ms, int64_t offset, struct arena *arena,
                            struct log_record *ret_record)
 {
-    enum { WAIT_MS = 20 };
     int64_t until_ms = clock_monotonic_ms() + patience_ms;
     size_t n = 0;
     for (;;) {
@@ -117,11 +116,18 @@ static struct err skip_to(struct cursor *c, struct log_reader *reader, int64_t e
 {
     CLEANUP(release) char *memory = aligned_alloc(16, 4 * PEEK_BYTES);
     UNZEROED struct log_record records[RECORDS_MAX];
+    int64_t until_ms = clock_monotonic_ms() + PATIENT_MS;
     assert(memory);
     while (c->next < end) {
         struct arena arena = {memory, 0, 4 * PEEK_BYTES};
         size_t n;
         TRY(log_read(reader, c->topic, c->partition, c->next, &arena, records, RECORDS_MAX, &n));
+        if (n > 0)
+            until_ms = clock_monotonic_ms() + PATIENT_MS;
+        else if (clock_monotonic_ms() >= until_ms)
+            return FAIL(ERR_TIMEOUT, "the end of the log does not arrive");
+        else
+            log_wait(reader, WAIT_MS);
         for (size_t i = 0; i < n && c->next < end; i++) {
             struct mark mark;
             TRY(mark_decode(records[i].value, &mark));

@@ -35,9 +35,9 @@ static inline struct position cursor_position(const struct cursor *cursor)
     return (struct position){cursor->done, cursor->done > 0 ? cursor->judge.last : PRINT_NONE};
 }
 /* Goes on after the valid decision that ends at this position (0: from the start). Follows the
- * partition. ERR_LOST when the log does not reach it, or another decision lies there: the log was
- * cut back and has grown again; ERR_GAP when there is no decision before it. Blocks while reading
- * one record. */
+ * partition. ERR_LOST when the log does not reach it (what was deleted before it is met by
+ * reading), or another decision lies there: the log was cut back and has grown again; ERR_GAP when
+ * there is no decision before it. Blocks while reading one record. */
 NODISCARD struct err cursor_resume(struct cursor *cursor, struct log_reader *reader,
                                    struct log_topic *topic, int partition, struct position done);
 /* Goes on with the valid decision at `offset` itself, to hand it out once more; `done` is 0 until

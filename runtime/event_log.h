@@ -78,8 +78,8 @@ NODISCARD struct err log_follow(struct log_reader *reader, struct log_topic *top
 NODISCARD struct err log_follow_all(struct log_reader *reader,
                                     const struct log_partition *partitions, size_t count);
 void log_unfollow(struct log_reader *reader, struct log_topic *topic, int partition);
-/* How far a followed partition is known to reach: no less than its end when the reader began to
- * follow it. Asks nobody; what was cut off since may not be known yet. */
+/* How far a followed partition is known to reach. Asks nobody: its end may lie further on, or
+ * before that when the partition was cut back and nobody has met it yet. */
 int64_t log_seen_end(struct log_reader *reader, struct log_topic *topic, int partition);
 /* Up to `max` records from offset `from` on, copied into the arena, as many as fit. *ret_count 0:
  * there is none yet (or none arrived within CATCH_UP_WAIT_MS). The partition must be followed.

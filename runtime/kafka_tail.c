@@ -402,8 +402,8 @@ static struct err start_missing(struct log *log, const struct log_partition *mis
 struct err log_follow_all(struct log_reader *reader, const struct log_partition *partitions,
                           size_t count)
 {
-    struct log_partition missing[FOLLOW_STEP];
-    int64_t ends[FOLLOW_STEP];
+    UNZEROED struct log_partition missing[FOLLOW_STEP];
+    UNZEROED int64_t ends[FOLLOW_STEP];
     for (size_t from = 0; from < count; from += FOLLOW_STEP) {
         size_t step = count - from < FOLLOW_STEP ? count - from : FOLLOW_STEP, n = 0;
         const struct log_partition *p = partitions + from;
@@ -549,8 +549,9 @@ static struct err fetch_first(struct log_reader *reader, struct log_topic *topic
     return OK;
 }
 
-/* A broker may say "out of range" of a place that is there: then there is nothing yet. */
-static struct err check_lost(struct log_topic *topic, int partition, int64_t from)
+/* Nothing came, or the broker said "out of range", which it may say of a place that is there: then
+ * there is nothing yet. Fails when the broker cannot be asked either. */
+static struct err check_there(struct log_topic *topic, int partition, int64_t from)
 {
     int64_t first, end;
     TRY(log_ends(topic, partition, &first, &end));
@@ -590,7 +591,7 @@ static struct err fetch_read(struct log_reader *reader, struct log_topic *topic,
     *ret_count = n;
     if (n > 0)
         return OK;
-    return e.code == ERR_LOST ? check_lost(topic, partition, from) : e;
+    return e.code == ERR_OK || e.code == ERR_LOST ? check_there(topic, partition, from) : e;
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */

@@ -29,7 +29,8 @@ uint32_t owner_slot_of(uint64_t tag)
 
 void owner_depose(struct owner *o, struct err why)
 {
-    if (o->state != OWNER_ACTIVE && o->state != OWNER_IDLE)
+    bool waits = o->state == OWNER_DEPOSED && clock_monotonic_ms() < o->retake_at_ms;
+    if (o->state == OWNER_HALTED || waits)
         return;
     int wait = o->retake_ms ? o->retake_ms : OWNER_RETAKE_MIN_MS;
     o->retake_ms = wait * 2 < OWNER_RETAKE_MAX_MS ? wait * 2 : OWNER_RETAKE_MAX_MS;
@@ -150,6 +151,18 @@ static struct err fold_batch(struct owner *o, owner_fold fold, void *context, st
     return OK;
 }
 
+/* What was seen may have been cut off since: where nothing comes any more, the broker is asked. */
+static struct err wait_for_more(struct owner *o, int64_t *end)
+{
+    int64_t now;
+    TRY(log_ends(o->log, o->partition, NULL, &now));
+    if (now < *end)
+        *end = now;
+    else
+        log_wait(o->reader, 20);
+    return OK;
+}
+
 static struct err fold_to(struct owner *o, int64_t end, owner_fold fold, void *context,
                           struct arena *arena)
 {
@@ -162,7 +175,9 @@ static struct err fold_to(struct owner *o, int64_t end, owner_fold fold, void *c
         if (o->tail.next > at) {
             at = o->tail.next;
             moved_at_ms = clock_monotonic_ms();
+            continue;
         }
+        TRY(wait_for_more(o, &end));
         if (clock_monotonic_ms() - moved_at_ms > OWNER_TAKEOVER_STALL_MS)
             return FAIL(ERR_TIMEOUT, "takeover makes no progress");
     }

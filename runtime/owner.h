@@ -68,7 +68,8 @@ typedef struct err (*owner_fold)(void *context, const struct fact *fact);
  * by one. The first forgets everything, folds the log and announces itself. ERR_STOPPING when *stop
  * became true. A HALT-class error must halt this partition. */
 NODISCARD struct err owner_announce(struct owner *owner, owner_fold fold, void *context);
-/* The second folds on to its own TAKEOVER. On success the owner is ACTIVE. Errors as above. */
+/* The second folds on to its own TAKEOVER; `commands` must be followed. On success the owner is
+ * ACTIVE. Errors as above. */
 NODISCARD struct err owner_take_over(struct owner *owner, owner_fold fold, void *context);
 /* Appends the decision: sets its mark, remembers its input as decided. Waits while the producer's
  * queue is full. */

@@ -265,7 +265,7 @@ static struct err rewind_pull(struct worker *w, struct pull *pull, const struct 
 static struct err rewind_pulls(struct worker *w, const struct shard *s)
 {
     const struct owner_source *from = s->owner.sources;
-    struct log_partition again[OWNER_SOURCES_MAX];
+    UNZEROED struct log_partition again[OWNER_SOURCES_MAX];
     size_t n = 0;
     for (size_t k = 0; k < w->pulls_count; k++)
         if (must_rewind(&w->pulls[k], &from[k]))
@@ -296,8 +296,7 @@ static void fail(struct shard *s, struct err e)
         owner_depose(&s->owner, e);
 }
 
-/* All logs are asked for before the first is folded. */
-static struct err prepare(struct worker *w, const bool due[])
+static struct err follow_all(struct worker *w, const bool due[])
 {
     UNZEROED struct log_partition both[2 * OWNER_SHARDS_MAX];
     size_t n = 0;
@@ -307,10 +306,32 @@ static struct err prepare(struct worker *w, const bool due[])
             both[n++] = (struct log_partition){o->commands, o->partition};
             both[n++] = (struct log_partition){o->log, o->partition};
         }
-    TRY(log_follow_all(w->reader, both, n));
-    for (size_t i = 1; i < n; i += 2)
-        log_prefetch(w->reader, both[i].topic, both[i].partition, 0, false);
-    return OK;
+    return log_follow_all(w->reader, both, n);
+}
+
+static struct err follow(struct worker *w, const struct owner *o)
+{
+    TRY(log_follow(w->reader, o->commands, o->partition));
+    return log_follow(w->reader, o->log, o->partition);
+}
+
+/* All logs are asked for before the first is folded. When not all can be asked, the first that
+ * cannot is deposed, and those after it come in the next round, without it. */
+static void prepare(struct worker *w, bool due[])
+{
+    bool all = follow_all(w, due).code == ERR_OK;
+    for (size_t i = 0; i < w->shards_count; i++) {
+        struct shard *s = &w->shards[i];
+        if (!due[i])
+            continue;
+        struct err e = all ? OK : follow(w, &s->owner);
+        if (e.code != ERR_OK) {
+            fail(s, e);
+            memset(due + i, 0, (w->shards_count - i) * sizeof *due);
+            return;
+        }
+        log_prefetch(w->reader, s->owner.log, s->owner.partition, 0, false);
+    }
 }
 
 static bool announce(struct shard *s)
@@ -374,12 +395,9 @@ static void take_overs(struct worker *w)
         if (rewind_due(&w->shards[i]))
             catch_up(w, &w->shards[i]);
     }
-    struct err e = prepare(w, due);
-    for (size_t i = 0; i < w->shards_count; i++) {
-        if (due[i] && e.code != ERR_OK)
-            fail(&w->shards[i], e);
-        due[i] = due[i] && e.code == ERR_OK && !stopping(w) && announce(&w->shards[i]);
-    }
+    prepare(w, due);
+    for (size_t i = 0; i < w->shards_count; i++)
+        due[i] = due[i] && !stopping(w) && announce(&w->shards[i]);
     for (size_t i = 0; i < w->shards_count; i++)
         if (due[i])
             take_over(w, &w->shards[i]);

@@ -61,6 +61,23 @@ def registering(foldlog):
     equal("nobody asks for roles: 422", (extra.status, extra.pointers()), (422, ["/roles"]))
 
 
+def registering_later(foldlog):
+    email, password = f"later-{foldlog.run}@example.org", "correct horse"
+    answer = foldlog.anonymous("POST", "/v1/users", {"email": email, "password": password, "name": "Later"}, foldlog.key(),
+                               {"Prefer": "respond-async"})
+    equal("registering with respond-async: 202", answer.status, 202)
+    where = answer.headers["location"]
+    late = agrees(lambda: None if log_in(foldlog, email, password).status == 201 else "no log-in")
+    check("then who registered may log in", not late, late)
+    token = log_in(foldlog, email, password)["access_token"]
+    told = []
+    pending = agrees(lambda: told.append(with_token(foldlog, token, "GET", where)) or
+                     (None if told[-1].status == 200 and told[-1]["status"] == "accepted" else told[-1]))
+    check("and look the command up", not pending, pending)
+    equal("which tells their id", told[-1]["outcome"]["id"], part(token, 1)["sub"])
+    equal("nobody else may", foldlog.call_as(foldlog.buyer, "GET", where).status, 404)
+
+
 def two_at_once(foldlog):
     email = f"twins-{foldlog.run}@example.org"
 
@@ -359,7 +376,7 @@ def without_secrets(foldlog):
 
 
 with System(sys.argv[1]) as foldlog:
-    for story in (registering, two_at_once, logging_in, tokens, going_on, logging_out, changing_the_password,
+    for story in (registering, registering_later, two_at_once, logging_in, tokens, going_on, logging_out, changing_the_password,
                   roles_and_status, profile, the_longest, erasing, erasing_by_the_operator, over_a_restart,
                   keys_not_read_yet, the_administrator,
                   without_secrets):

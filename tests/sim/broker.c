@@ -260,8 +260,6 @@ struct err log_follow_all(struct log_reader *reader, const struct log_partition 
                 return FAIL(ERR_UNAVAILABLE, "ends of a partition");
             asked = true;
             *seen = topic->parts[p].end;
-        } else if (*seen > topic->parts[p].end) {
-            *seen = topic->parts[p].end;
         }
     }
     if (asked)
@@ -276,7 +274,7 @@ struct err log_follow(struct log_reader *reader, struct log_topic *topic, int pa
     return log_follow_all(reader, &(struct log_partition){topic, partition}, 1);
 }
 
-/* As old as it may be. */
+/* As it was when the reader began to follow: too low, or too high where it was cut back since. */
 int64_t log_seen_end(struct log_reader *reader, struct log_topic *topic, int partition)
 {
     assert(reader->follows[topic->index] & 1u << partition);

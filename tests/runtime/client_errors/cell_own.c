@@ -241,11 +241,12 @@ static struct finding tell(struct story *s, const struct cell *cell)
     return broken("%d of %d decided", look(s), COMMANDS);
 }
 
-static bool open_all(struct story *s)
+static bool open_all(struct story *s, const struct cell *cell)
 {
+    int partitions = cell->how == HOW_LEADERLESS ? 2 : 1;
     mock_open(&s->mock, "own");
-    s->commands = mock_topic(&s->mock, "product.commands", 1);
-    s->decisions = mock_topic(&s->mock, "product.log", 1);
+    s->commands = mock_topic(&s->mock, "product.commands", partitions);
+    s->decisions = mock_topic(&s->mock, "product.log", partitions);
     mock_topic(&s->mock, "product.deadletters", 1);
     rd_kafka_mock_partition_set_leader(s->mock.cluster, "product.commands", 0, 1);
     mock_lead(&s->mock, "product.log", 2);
@@ -261,7 +262,7 @@ struct finding cell_own(const struct cell *cell)
     struct finding f = broken("cannot open");
     if (!s)
         return f;
-    if (open_all(s)) {
+    if (open_all(s, cell)) {
         f = tell(s, cell);
         stop(s);
         if (f.ending != V_BROKEN && s->result.code != ERR_OK)

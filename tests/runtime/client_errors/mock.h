@@ -36,6 +36,7 @@ enum how {
     HOW_SLOW,        /* no error: answers come 700 ms late */
     HOW_BROKER_DOWN, /* all of them, connections cut, until healed */
     HOW_ANSWER_LOST, /* carried out, but the connection is cut before the answer */
+    HOW_LEADERLESS,  /* another partition of the log has no leader, and is not healed */
     HOWS
 };
 

@@ -30,8 +30,8 @@ static const char *const ending_texts[] = {
 #undef X
 };
 
-static const char *const how_texts[HOWS] = {"once",          "5 times",      "lasting",
-                                            "late by 0.7 s", "brokers down", "answer lost"};
+static const char *const how_texts[HOWS] = {
+    "once", "5 times", "lasting", "late by 0.7 s", "brokers down", "answer lost", "of another"};
 
 struct finding broken(const char *format, ...)
 {
