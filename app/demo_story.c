@@ -177,6 +177,7 @@ static void fold(const struct demo_timeline *timeline, struct demo_order *order)
     qsort(entries, (size_t)timeline->count, sizeof *entries, by_time);
     for (int i = 0; i < timeline->count; i++) {
         const struct demo_entry *e = &entries[i];
+        folded.events += !e->command;
         if (strncmp(e->type, "inventory.", 10) == 0)
             fold_stock(&folded, e->type + 10, e->detail);
         else if (strncmp(e->type, "payment.", 8) == 0)
@@ -184,7 +185,6 @@ static void fold(const struct demo_timeline *timeline, struct demo_order *order)
         else if (strncmp(e->type, "order.", 6) == 0)
             fold_order(&folded, e->type + 6, e->detail);
     }
-    folded.events = timeline->count;
     if (timeline->count)
         folded.took_us = entries[timeline->count - 1].at_us - timeline->began_us;
     *order = folded;

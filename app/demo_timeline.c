@@ -45,6 +45,7 @@ static int take(struct demo_timeline *timeline, const json_t *item)
     snprintf(e.type, sizeof e.type, "%s", word(item, "type"));
     snprintf(e.detail, sizeof e.detail, "%s%s",
              strcmp(word(item, "kind"), "refused") == 0 ? "refused: " : "", word(item, "detail"));
+    e.command = strcmp(word(item, "kind"), "command") == 0;
     e.at_us = read_time(word(item, "at"));
     if (timeline->count == 0 || e.at_us < timeline->began_us)
         timeline->began_us = e.at_us;

@@ -15,6 +15,7 @@ struct demo_entry {
     char detail[DEMO_DETAIL_MAX];
     int64_t at_us; /* since 1970 */
     int poll;      /* the one that brought it */
+    bool command;  /* not an event */
     bool shown;
 };
 

@@ -112,12 +112,17 @@ int main(int argc, char **argv)
                                          own otherwise */
     if (argc < 2)
         return help(stderr, EXIT_USAGE);
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0)
         return help(stdout, EXIT_OK);
-    const struct verb *verb = find_verb(argv[1]);
+    const struct verb *verb = find_verb(strcmp(argv[1], "--version") == 0 ? "version" : argv[1]);
     if (!verb) {
         fprintf(stderr, "foldlog: there is no verb \"%s\"\n", argv[1]);
         return help(stderr, EXIT_USAGE);
+    }
+    if (argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0)) {
+        printf("usage: foldlog %s %s\n%s\n", verb->name, verb->arguments, verb->help);
+        return EXIT_OK;
     }
     int left = settings_read(argc - 2, argv + 2);
     if (left < 0)

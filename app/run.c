@@ -433,6 +433,21 @@ static struct err start(const sigset_t *signals)
     return OK;
 }
 
+static bool is_role(struct text word)
+{
+    static const char *const roles[] = {"gateway", "api",     "commands", "projections",
+                                        "saga",    "effects", "publisher"};
+    for (size_t i = 0; i < COUNT(roles); i++)
+        if (text_is(word, roles[i]))
+            return true;
+    return false;
+}
+
+static bool is_service(struct text word)
+{
+    return service_find(&house_services, word) != NULL;
+}
+
 int verb_run(int argc, char **argv, const struct verb_options *options)
 {
     sigset_t signals;
@@ -441,6 +456,8 @@ int verb_run(int argc, char **argv, const struct verb_options *options)
     (void)options;
     if (argc != 0)
         return verb_usage("run [--roles=...] [--services=...]");
+    if (!setting_all(SETTING_ROLES, is_role) || !setting_all(SETTING_SERVICES, is_service))
+        return EXIT_USAGE;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);

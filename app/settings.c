@@ -46,6 +46,10 @@ static bool check(enum setting s, const char *value)
             fprintf(stderr, "foldlog: --%s must be a number, not \"%s\"\n", table[s].flag, value);
             return false;
         }
+        if ((s == SETTING_PORT || s == SETTING_ADMIN_PORT) && n > UINT16_MAX) {
+            fprintf(stderr, "foldlog: --%s must be a port, not %s\n", table[s].flag, value);
+            return false;
+        }
     }
     if (table[s].kind == KIND_BOOLEAN && strcmp(value, "true") != 0 &&
         strcmp(value, "false") != 0 && strcmp(value, "1") != 0 && strcmp(value, "0") != 0) {
@@ -271,6 +275,20 @@ bool setting_has(enum setting s, const char *word)
         at += part + (at[part] == ',');
     }
     return false;
+}
+
+bool setting_all(enum setting s, bool (*is_known)(struct text word))
+{
+    for (const char *at = values[s].text; *at;) {
+        struct text word = {at, strcspn(at, ",")};
+        if (!is_known(word)) {
+            fprintf(stderr, "foldlog: --%s: there is no \"%.*s\"\n", table[s].flag, (int)word.len,
+                    word.at);
+            return false;
+        }
+        at += word.len + (at[word.len] == ',');
+    }
+    return true;
 }
 
 static void show(bool json, bool first, const char *name, const char *value, const char *source)

@@ -34,6 +34,9 @@ int verb_migrate(int argc, char **argv, const struct verb_options *options)
                                                      .context = &copy});
     if (e.code != ERR_OK)
         return verb_failed("migrate", e);
-    fputs("foldlog: all databases are as they should be\n", stderr);
+    if (options->json)
+        puts("{\"ok\":true}");
+    else
+        fputs("foldlog: all databases are as they should be\n", stderr);
     return EXIT_OK;
 }

@@ -276,7 +276,7 @@ static int run(struct work *work, const struct order *order)
     if (work->options->dry_run)
         return EXIT_OK;
     if (order->asks && !agreed(work, order->name))
-        return EXIT_FAILED;
+        return isatty(STDIN_FILENO) ? EXIT_FAILED : EXIT_USAGE;
     struct err e = instance_log("projections", &work->log);
     if (e.code == ERR_OK) {
         e = order->run(work);

@@ -57,6 +57,9 @@ int verb_topics(int argc, char **argv, const struct verb_options *options)
     }
     if (e.code != ERR_OK)
         return verb_failed("topics", e);
-    fputs("foldlog: all topics are as they should be\n", stderr);
+    if (options->json)
+        puts("{\"ok\":true}");
+    else
+        fputs("foldlog: all topics are as they should be\n", stderr);
     return EXIT_OK;
 }

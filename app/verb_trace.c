@@ -7,6 +7,7 @@
 #include "app/house.h"
 #include "app/log_scan.h"
 #include "app/verbs.h"
+#include "runtime/traceparent.h"
 
 enum { SERVICES_MAX = 32, ENTRIES_MAX = 4096, LINE_BYTES = 512, TRACE_ID_LEN = 32 };
 
@@ -163,6 +164,8 @@ int verb_trace(int argc, char **argv, const struct verb_options *options)
     if (argc != 1)
         return verb_usage("trace ORDER|PAYMENT|USER|COMMAND|EVENT|TRACE [--json]");
     t.given = text_of(argv[0]);
+    if (t.given.len == TRACEPARENT_LEN && memcmp(argv[0], "00-", 3) == 0)
+        t.given = (struct text){argv[0] + 3, TRACE_ID_LEN};
     (void)uuid_read(t.given, &t.id);
     t.entries = calloc(ENTRIES_MAX, sizeof *t.entries);
     if (!t.entries)

@@ -57,8 +57,8 @@ static struct text kind(const struct event *event)
 {
     if (event->message)
         return TEXT("event");
-    if (event->decision->outcome == OUTCOME_REFUSED)
-        return TEXT("refused");
+    if (event->decision->outcome == OUTCOME_REFUSED) /* strangers are told "not found", it only */
+        return event->decision->problem == PROBLEM_NOT_FOUND ? TEXT("") : TEXT("refused");
     return is_of_a_person(event->decision) ? TEXT("command") : TEXT("");
 }
 

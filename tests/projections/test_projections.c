@@ -617,6 +617,16 @@ START_TEST(a_timeline_tells_events_and_refusals_of_its_order)
 }
 END_TEST
 
+START_TEST(a_timeline_tells_nothing_of_strangers)
+{
+    given(&timelines_projection);
+    decision.saga = order_a;
+    decision.type = TEXT("order.cancel.v1");
+    decided(OUTCOME_REFUSED, payment_a, 5, PROBLEM_NOT_FOUND);
+    ck_assert_uint_eq(rows.count, 0);
+}
+END_TEST
+
 START_TEST(a_timeline_tells_the_commands_of_people)
 {
     given(&timelines_projection);
@@ -779,6 +789,7 @@ int main(void)
     tcase_add_test(t, a_command_is_remembered_by_its_first_lasting_answer);
     tcase_add_test(t, only_commands_of_clients_are_kept);
     tcase_add_test(t, a_timeline_tells_events_and_refusals_of_its_order);
+    tcase_add_test(t, a_timeline_tells_nothing_of_strangers);
     tcase_add_test(t, a_timeline_tells_the_commands_of_people);
     tcase_add_test(t, a_timeline_tells_no_repeated_answer);
     tcase_add_test(t, a_timeline_knows_whose_it_is_from_the_placing);
