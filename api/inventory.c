@@ -153,7 +153,8 @@ static enum inquiry_step ask_list(struct inquiry *inquiry, const struct page *pa
     const struct actor *actor = &inquiry->request->actor;
     bool all = actor->roles & ROLE_ADMIN;
     int64_t below;
-    if (!page_number(inquiry->request, "below", 0, INT64_MAX, INT64_MAX, &below, refusal))
+    if (!page_number(inquiry->request, "below", 0, INT64_MAX, INT64_MAX,
+                     "must be a number, 0 or more", &below, refusal))
         return INQUIRY_REFUSED;
     struct question *q = inquiry_ask(
         inquiry, all ? SELECT_STOCK

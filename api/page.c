@@ -22,12 +22,13 @@ static bool number_of(struct text text, int64_t *ret_value)
 }
 
 bool page_number(const struct request *request, const char *name, int64_t min, int64_t max,
-                 int64_t fallback, int64_t *ret_value, struct refusal *refusal)
+                 int64_t fallback, const char *expected, int64_t *ret_value,
+                 struct refusal *refusal)
 {
     struct text text = request_parameter(request, name);
     int64_t value = fallback;
     if (text.at && (!number_of(text, &value) || value < min || value > max))
-        return refuse_parameter(refusal, name, "must be a number within its bounds");
+        return refuse_parameter(refusal, name, expected);
     *ret_value = value;
     return true;
 }
@@ -36,8 +37,8 @@ static bool start(const struct request *request, struct page *page, struct refus
 {
     *page = (struct page){.before = far_future};
     memset(page->id.bytes, 0xff, sizeof page->id.bytes);
-    return page_number(request, "limit", 1, PAGE_LIMIT_MAX, PAGE_LIMIT_DEFAULT, &page->limit,
-                       refusal);
+    return page_number(request, "limit", 1, PAGE_LIMIT_MAX, PAGE_LIMIT_DEFAULT,
+                       "must be a number from 1 to 100", &page->limit, refusal);
 }
 
 bool page_by_key(const struct request *request, struct page *page, struct refusal *refusal)
@@ -70,7 +71,8 @@ bool page_by_time(const struct request *request, struct page *page, struct refus
 bool page_by_version(const struct request *request, struct page *page, struct refusal *refusal)
 {
     return start(request, page, refusal) &&
-           page_number(request, "cursor", 1, far_future, far_future, &page->before, refusal);
+           page_number(request, "cursor", 1, far_future, far_future,
+                       "is not one that was given out", &page->before, refusal);
 }
 
 struct text page_cursor_by_version(struct arena *arena, int64_t version)

@@ -5,7 +5,7 @@
 
 #include "core/route.h"
 
-enum { PAGE_LIMIT_DEFAULT = 20, PAGE_LIMIT_MAX = 100 };
+enum { PAGE_LIMIT_DEFAULT = 20, PAGE_LIMIT_MAX = 100 }; /* told in page.c too */
 
 struct page {
     int64_t limit;
@@ -28,8 +28,10 @@ size_t page_shown(const struct page *page, const struct query_rows *rows);
 /* {"items":[ ... ],"next_cursor":…} around the items. cursor: empty on the last page. */
 void page_begin(struct inquiry *inquiry);
 void page_end(struct inquiry *inquiry, struct text cursor);
-/* ?name= as a number within bounds; `fallback` when it is not given. */
+/* ?name= as a number within bounds; `fallback` when it is not given. expected: what is told about
+ * another one. */
 bool page_number(const struct request *request, const char *name, int64_t min, int64_t max,
-                 int64_t fallback, int64_t *ret_value, struct refusal *refusal);
+                 int64_t fallback, const char *expected, int64_t *ret_value,
+                 struct refusal *refusal);
 
 #endif

@@ -80,7 +80,7 @@ static enum inquiry_step step_list(struct inquiry *inquiry, struct refusal *refu
     struct uuid order_id;
     struct text given = request_parameter(inquiry->request, "order_id");
     if (!given.at || !uuid_read(given, &order_id)) {
-        refuse_parameter(refusal, "order_id", "must be a UUID");
+        refuse_parameter(refusal, "order_id", given.at ? "must be a UUID" : "is required");
         return INQUIRY_REFUSED;
     }
     if (inquiry->round == 0) {

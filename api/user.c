@@ -408,7 +408,7 @@ static enum inquiry_step step_list(struct inquiry *inquiry, struct refusal *refu
     struct query_rows rows;
     struct text email = request_parameter(inquiry->request, "email");
     if (email.len == 0) {
-        refuse_parameter(refusal, "email", "must be an e-mail address");
+        refuse_parameter(refusal, "email", "is required");
         return INQUIRY_REFUSED;
     }
     if (!user_by_email(inquiry->request, email, &rows, refusal))

@@ -26,7 +26,8 @@ static const char problem_json[] = "application/problem+json";
 static void finish(struct api_call *call, struct http_answer *answer)
 {
     struct http_request *http = call->http;
-    if (call->applied[0])
+    bool in_vain = call->respond_async && answer->status >= 500; /* nothing is stored */
+    if (call->applied[0] && !in_vain)
         http_answer_field(answer, "Preference-Applied", call->applied);
     http_respond(http, answer);
     api_call_done(call, answer->status);
