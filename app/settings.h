@@ -73,9 +73,9 @@ const struct databases *settings_databases(void);
 /* Which of these is a service's: "order-pg", or "pg". */
 const char *settings_database_flag(const char *service);
 /* Is `word` in this comma-separated setting? */
+bool setting_has(enum setting setting, const char *word);
 /* Is each word of this list one that is_known? The first that is not is named on stderr. */
 bool setting_all(enum setting setting, bool (*is_known)(struct text word));
-bool setting_has(enum setting setting, const char *word);
 /* --kafka.NAME=VALUE, and FOLDLOG_KAFKA__NAME in the environment with _ for each dot: handed on to
  * librdkafka. Pairs of name and value, ended by NULL. */
 const char *const *settings_kafka(void);

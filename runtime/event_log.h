@@ -17,8 +17,8 @@
 enum {
     TAIL_RING_BYTES = 512 * 1024, /* per topic partition */
     TAIL_RING_RECORDS = 4096,     /* per topic partition */
-    CATCH_UP_WAIT_MS = 200, /* log_read blocks so long behind the tail; up to 1 s where fetching is
-                               slow */
+    CATCH_UP_WAIT_MS = 200, /* log_read blocks so long behind the tail; where fetching is slow 1 s,
+                               and 1 s more to find out whether the broker is there */
     METADATA_TIMEOUT_MS = 5000,
     APPEND_TIMEOUT_MS = 20000, /* until an append is reported as failed */
     SESSION_TIMEOUT_MS = 6000,

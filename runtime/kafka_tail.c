@@ -551,10 +551,10 @@ static struct err fetch_first(struct log_reader *reader, struct log_topic *topic
 
 /* Nothing came, or the broker said "out of range", which it may say of a place that is there: then
  * there is nothing yet. Fails when the broker cannot be asked either. */
-static struct err check_there(struct log_topic *topic, int partition, int64_t from)
+static struct err check_there(struct log_topic *topic, int partition, int64_t from, int timeout_ms)
 {
     int64_t first, end;
-    TRY(log_ends(topic, partition, &first, &end));
+    TRY(log_ends_within(topic, partition, timeout_ms, &first, &end));
     if (from < first || from > end)
         return FAIL(ERR_LOST, "offset is no longer in the log");
     return OK;
@@ -591,7 +591,9 @@ static struct err fetch_read(struct log_reader *reader, struct log_topic *topic,
     *ret_count = n;
     if (n > 0)
         return OK;
-    return e.code == ERR_OK || e.code == ERR_LOST ? check_there(topic, partition, from) : e;
+    if (e.code == ERR_LOST)
+        return check_there(topic, partition, from, METADATA_TIMEOUT_MS);
+    return e.code == ERR_OK ? check_there(topic, partition, from, PATIENCE_MAX_MS) : e;
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */

@@ -152,15 +152,13 @@ static struct err fold_batch(struct owner *o, owner_fold fold, void *context, st
 }
 
 /* What was seen may have been cut off since: where nothing comes any more, the broker is asked. */
-static struct err wait_for_more(struct owner *o, int64_t *end)
+static void wait_for_more(struct owner *o, int64_t *end)
 {
     int64_t now;
-    TRY(log_ends(o->log, o->partition, NULL, &now));
-    if (now < *end)
+    if (log_ends(o->log, o->partition, NULL, &now).code == ERR_OK && now < *end)
         *end = now;
     else
         log_wait(o->reader, 20);
-    return OK;
 }
 
 static struct err fold_to(struct owner *o, int64_t end, owner_fold fold, void *context,
@@ -169,7 +167,9 @@ static struct err fold_to(struct owner *o, int64_t end, owner_fold fold, void *c
     int64_t moved_at_ms = clock_monotonic_ms(), at = o->tail.next;
     while (o->tail.next < end) {
         size_t n;
-        TRY(fold_batch(o, fold, context, arena, &n));
+        struct err e = fold_batch(o, fold, context, arena, &n);
+        if (err_class(e) != ERR_CLASS_RETRY) /* a broker that is away for a while is waited for */
+            TRY(e);
         if (atomic_load(o->stop))
             return FAIL(ERR_STOPPING, "takeover");
         if (o->tail.next > at) {
@@ -177,9 +177,9 @@ static struct err fold_to(struct owner *o, int64_t end, owner_fold fold, void *c
             moved_at_ms = clock_monotonic_ms();
             continue;
         }
-        TRY(wait_for_more(o, &end));
         if (clock_monotonic_ms() - moved_at_ms > OWNER_TAKEOVER_STALL_MS)
             return FAIL(ERR_TIMEOUT, "takeover makes no progress");
+        wait_for_more(o, &end);
     }
     return OK;
 }

@@ -296,17 +296,20 @@ static void fail(struct shard *s, struct err e)
         owner_depose(&s->owner, e);
 }
 
-static struct err follow_all(struct worker *w, const bool due[])
+/* Those that have not failed yet, together: of these, as a rule, all can be asked. */
+static void follow_fresh(struct worker *w, const bool due[])
 {
     UNZEROED struct log_partition both[2 * OWNER_SHARDS_MAX];
     size_t n = 0;
-    for (size_t i = 0; i < w->shards_count; i++)
-        if (due[i]) {
-            const struct owner *o = &w->shards[i].owner;
-            both[n++] = (struct log_partition){o->commands, o->partition};
-            both[n++] = (struct log_partition){o->log, o->partition};
-        }
-    return log_follow_all(w->reader, both, n);
+    for (size_t i = 0; i < w->shards_count; i++) {
+        const struct owner *o = &w->shards[i].owner;
+        if (!due[i] || o->state != OWNER_IDLE)
+            continue;
+        both[n++] = (struct log_partition){o->commands, o->partition};
+        both[n++] = (struct log_partition){o->log, o->partition};
+    }
+    struct err e = log_follow_all(w->reader, both, n);
+    (void)e; /* then each is asked for alone */
 }
 
 static struct err follow(struct worker *w, const struct owner *o)
@@ -315,22 +318,19 @@ static struct err follow(struct worker *w, const struct owner *o)
     return log_follow(w->reader, o->log, o->partition);
 }
 
-/* All logs are asked for before the first is folded. When not all can be asked, the first that
- * cannot is deposed, and those after it come in the next round, without it. */
+/* All logs are asked for before the first is folded. Who cannot be asked holds up no other. */
 static void prepare(struct worker *w, bool due[])
 {
-    bool all = follow_all(w, due).code == ERR_OK;
-    for (size_t i = 0; i < w->shards_count; i++) {
+    follow_fresh(w, due);
+    for (size_t i = 0; i < w->shards_count && !stopping(w); i++) {
         struct shard *s = &w->shards[i];
-        if (!due[i])
-            continue;
-        struct err e = all ? OK : follow(w, &s->owner);
+        struct err e = due[i] ? follow(w, &s->owner) : OK;
         if (e.code != ERR_OK) {
             fail(s, e);
-            memset(due + i, 0, (w->shards_count - i) * sizeof *due);
-            return;
+            due[i] = false;
+        } else if (due[i]) {
+            log_prefetch(w->reader, s->owner.log, s->owner.partition, 0, false);
         }
-        log_prefetch(w->reader, s->owner.log, s->owner.partition, 0, false);
     }
 }
 

@@ -589,7 +589,6 @@ static void run_sessions(struct worker *w, struct err *ret_err)
             report(err.code == ERR_DEPOSED ? REPORT_INFO : REPORT_WARN, "projections_session_ended",
                    "service", w->options->service, "why", report_err(err), "database", said, NULL);
         end_session(w);
-        set_seated(w); /* to stand by while a database is away is no reason to be taken out */
         *ret_err = err_class(err) == ERR_CLASS_FATAL ? err : OK;
         if (ret_err->code != ERR_OK)
             return;

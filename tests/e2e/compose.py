@@ -3,6 +3,7 @@ environment and the health check of every service are run as plain processes, an
 usage: compose.py FOLDLOG"""
 import json
 import os
+import shutil
 import re
 import subprocess
 import sys
@@ -49,7 +50,7 @@ class Composed:
         self.binary, self.named = binary, services()
         self.ours = {n: s for n, s in self.file.items() if n not in PROVIDED}
         self.ports = {n: (free_port(), free_port()) for n in self.ours}
-        self.keys = tempfile.mkdtemp(prefix="keys-", dir=os.getcwd())
+        self.keys = tempfile.mkdtemp(prefix="foldlog-keys-")
         self.run = os.urandom(4).hex()
         self.processes = {}
 
@@ -97,6 +98,7 @@ class Composed:
             process.terminate()
         codes = {n: p.wait(30) for n, p in self.processes.items()}
         equal("SIGTERM ends all of them with 0", {n: c for n, c in codes.items() if c}, {})
+        shutil.rmtree(self.keys)
 
 
 def dependencies(composed):

@@ -3,16 +3,19 @@
 FOLDLOG=build/release/app/foldlog
 SANDBOX=build/release/sandbox/payment-sandbox
 
-# Also when they name ours, by the environment that `up` leaves for the verbs.
-own_kafka() { [ -z "${FOLDLOG_KAFKA:-}" ] || [ "$FOLDLOG_KAFKA" = "127.0.0.1:$KAFKA_PORT" ]; }
-own_pg() { [ -z "${FOLDLOG_PG:-}" ] || [[ $FOLDLOG_PG == "host=127.0.0.1 port=$PG_PORT "* ]]; }
+# Not when they name ours, by the environment that `up` leaves for the verbs.
+[ "${FOLDLOG_KAFKA:-}" != "${FOLDLOG_OWN_KAFKA:-}" ] || unset FOLDLOG_KAFKA
+[ "${FOLDLOG_PG:-}" != "${FOLDLOG_OWN_PG:-}" ] || unset FOLDLOG_PG
+FOREIGN_KAFKA=${FOLDLOG_KAFKA:-} FOREIGN_PG=${FOLDLOG_PG:-}
+
+own_kafka() { [ -z "$FOREIGN_KAFKA" ]; }
+own_pg() { [ -z "$FOREIGN_PG" ]; }
 
 # Sets what Foldlog is to connect to.
 export_addresses() {
     export FOLDLOG_PORT=$PORT FOLDLOG_ADMIN_PORT=$ADMIN_PORT
     export FOLDLOG_KAFKA=${FOLDLOG_KAFKA:-127.0.0.1:$KAFKA_PORT}
-    ! own_pg || FOLDLOG_PG=$(pg_conninfo)
-    export FOLDLOG_PG
+    export FOLDLOG_PG=${FOLDLOG_PG:-$(pg_conninfo)}
     export FOLDLOG_PAYMENT_URL=${FOLDLOG_PAYMENT_URL:-http://127.0.0.1:$SANDBOX_PORT}
     export FOLDLOG_DEV=${FOLDLOG_DEV:-true} # one broker, one replica
     export FOLDLOG_ADMIN_FILE=${FOLDLOG_ADMIN_FILE:-$RUN/admin.json}
@@ -25,7 +28,11 @@ export_addresses() {
 write_environment() (
     umask 077
     export_addresses
-    declare -p FOLDLOG_PORT FOLDLOG_ADMIN_PORT FOLDLOG_KAFKA FOLDLOG_PG FOLDLOG_PAYMENT_URL FOLDLOG_DEV FOLDLOG_ADMIN_FILE \
+    export FOLDLOG_KAFKA_PORT=$KAFKA_PORT FOLDLOG_PG_PORT=$PG_PORT FOLDLOG_SANDBOX_PORT=$SANDBOX_PORT
+    export FOLDLOG_OWN_KAFKA='' FOLDLOG_OWN_PG=''
+    ! own_kafka || FOLDLOG_OWN_KAFKA=$FOLDLOG_KAFKA
+    ! own_pg || FOLDLOG_OWN_PG=$FOLDLOG_PG
+    declare -p FOLDLOG_OWN_KAFKA FOLDLOG_OWN_PG FOLDLOG_KAFKA_PORT FOLDLOG_PG_PORT FOLDLOG_SANDBOX_PORT FOLDLOG_PORT FOLDLOG_ADMIN_PORT FOLDLOG_KAFKA FOLDLOG_PG FOLDLOG_PAYMENT_URL FOLDLOG_DEV FOLDLOG_ADMIN_FILE \
         FOLDLOG_SECRET_FILE FOLDLOG_EMAIL_SECRET_FILE FOLDLOG_MASTER_KEY_FILE | sed 's/^declare -x/export/' >"$RUN/env"
 )
 

@@ -79,6 +79,7 @@ tests_services() {
     PG_PORT=$(free_port 15432)
     SANDBOX_PORT=$(free_port 18090)
     unset FOLDLOG_KAFKA FOLDLOG_PG # a user's servers are not for tests
+    FOREIGN_KAFKA='' FOREIGN_PG=''
     services_up
     ensure_python
     ensure_promtool

@@ -28,6 +28,7 @@ static const struct service *const served[] = {&service, NULL};
 struct story {
     struct mock mock;
     struct log_topic *commands, *decisions;
+    int partition; /* the one that is looked at */
     struct log_producer *producer;
     struct log_reader *reader;
     pthread_t thread;
@@ -86,7 +87,8 @@ static bool send_commands(struct story *s, int from, int to)
                                   .target = text_of(sku),
                                   .type = TEXT("product.add.v1"),
                                   .data = text_of(data)};
-        if (producer_append(s->producer, s->commands, 0, c.target, command_encode(&c, &arena), 0)
+        if (producer_append(s->producer, s->commands, s->partition, c.target,
+                            command_encode(&c, &arena), 0)
                 .code != ERR_OK)
             return false;
     }
@@ -112,8 +114,9 @@ static int look(struct story *s)
     int count = 0;
     memset(s->decided, 0, sizeof s->decided);
     s->others = 0;
-    if (log_ends(s->decisions, 0, &first, &end).code != ERR_OK ||
-        cursor_resume(&cursor, s->reader, s->decisions, 0, (struct position){0}).code != ERR_OK)
+    if (log_ends(s->decisions, s->partition, &first, &end).code != ERR_OK ||
+        cursor_resume(&cursor, s->reader, s->decisions, s->partition, (struct position){0}).code !=
+            ERR_OK)
         return -1;
     while (cursor.next < end) {
         struct arena arena = {s->memory, 0, ARENA_BYTES};
@@ -243,7 +246,8 @@ static struct finding tell(struct story *s, const struct cell *cell)
 
 static bool open_all(struct story *s, const struct cell *cell)
 {
-    int partitions = cell->how == HOW_LEADERLESS ? 2 : 1;
+    s->partition = cell->how == HOW_LEADERLESS ? LEADERLESS : 0;
+    int partitions = s->partition + 1;
     mock_open(&s->mock, "own");
     s->commands = mock_topic(&s->mock, "product.commands", partitions);
     s->decisions = mock_topic(&s->mock, "product.log", partitions);

@@ -97,7 +97,8 @@ void mock_trouble(struct mock *mock, enum api api, rd_kafka_resp_err_t error, en
     if (how == HOW_BROKER_DOWN)
         rd_kafka_mock_broker_set_down(mock->cluster, -1);
     else if (how == HOW_LEADERLESS)
-        rd_kafka_mock_partition_set_leader(mock->cluster, mock->topic, 1, -1);
+        for (int p = 0; p < LEADERLESS; p++)
+            rd_kafka_mock_partition_set_leader(mock->cluster, mock->topic, p, -1);
     else if (how == HOW_SLOW || how == HOW_ANSWER_LOST)
         slow(mock, api, how == HOW_SLOW ? SLOW_MS : ANSWER_LOST_MS);
     else if (api == API_METADATA)

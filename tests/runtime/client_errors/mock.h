@@ -36,9 +36,11 @@ enum how {
     HOW_SLOW,        /* no error: answers come 700 ms late */
     HOW_BROKER_DOWN, /* all of them, connections cut, until healed */
     HOW_ANSWER_LOST, /* carried out, but the connection is cut before the answer */
-    HOW_LEADERLESS,  /* another partition of the log has no leader, and is not healed */
+    HOW_LEADERLESS,  /* the first three partitions of the log have no leader, and are not healed */
     HOWS
 };
+
+enum { LEADERLESS = 3 };
 
 struct mock {
     rd_kafka_t *keeper;

@@ -31,7 +31,7 @@ static const char *const ending_texts[] = {
 };
 
 static const char *const how_texts[HOWS] = {
-    "once", "5 times", "lasting", "late by 0.7 s", "brokers down", "answer lost", "of another"};
+    "once", "5 times", "lasting", "late by 0.7 s", "brokers down", "answer lost", "of others"};
 
 struct finding broken(const char *format, ...)
 {
