@@ -443,9 +443,10 @@ static bool is_role(struct text word)
     return false;
 }
 
+/* notification: its name is promised, nothing runs for it yet. */
 static bool is_service(struct text word)
 {
-    return service_find(&house_services, word) != NULL;
+    return service_find(&house_services, word) || text_is(word, "notification");
 }
 
 int verb_run(int argc, char **argv, const struct verb_options *options)
