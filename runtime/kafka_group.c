@@ -24,6 +24,8 @@ struct log_group {
     rd_kafka_t *client;
     rd_kafka_queue_t *queue;
     bool changed;
+    bool closing;
+    bool unanswered; /* an assignment that came while closing */
     size_t owned_count;
     struct log_partition owned[OWNED_MAX];
     int64_t reopen_at_ms; /* after a fatal error: when to try again */
@@ -63,6 +65,10 @@ static void on_rebalance(rd_kafka_t *client, rd_kafka_resp_err_t code,
 {
     struct log_group *g = opaque;
     g->changed = true;
+    if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && g->closing) {
+        g->unanswered = true; /* rd_kafka_assign would now and then wait for ever */
+        return;
+    }
     if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         take_assignment(g, list);
         return;
@@ -146,16 +152,17 @@ static struct err client_open(struct log_group *g)
 static bool consumer_close(struct log_group *g)
 {
     enum { STEP_MS = 20 };
+    g->closing = true;
     rd_kafka_queue_t *queue = rd_kafka_queue_new(g->client);
     rd_kafka_error_t *error = rd_kafka_consumer_close_queue(g->client, queue);
     int patience = log_patience(g->log, CLOSE_MS);
     int64_t until = now_ms() + (patience > CLOSE_LOCAL_MS ? patience : CLOSE_LOCAL_MS);
-    while (!error && !rd_kafka_consumer_closed(g->client) && now_ms() < until) {
+    while (!error && !g->unanswered && !rd_kafka_consumer_closed(g->client) && now_ms() < until) {
         rd_kafka_message_t *m = rd_kafka_consume_queue(queue, STEP_MS); /* calls on_rebalance */
         if (m)
             rd_kafka_message_destroy(m);
     }
-    bool closed = rd_kafka_consumer_closed(g->client);
+    bool closed = !g->unanswered && rd_kafka_consumer_closed(g->client);
     if (error)
         rd_kafka_error_destroy(error);
     rd_kafka_queue_destroy(queue);
@@ -168,8 +175,9 @@ static void *abandon(void *client)
     return NULL;
 }
 
-/* A commit that is under way keeps librdkafka for a whole session, whatever it is told. It calls
- * nothing of ours any more: nobody serves its queues. */
+/* A commit that is under way keeps librdkafka for a whole session, whatever it is told, and so may
+ * an assignment that was not answered. It calls nothing of ours any more: nobody serves its queues.
+ */
 static void abandon_client(rd_kafka_t *client)
 {
     pthread_t thread;
@@ -190,6 +198,7 @@ static void client_close(struct log_group *g)
     g->client = NULL;
     g->queue = NULL;
     g->owned_count = 0;
+    g->closing = g->unanswered = false;
 }
 
 struct err group_open(struct log *log, const char *name, struct log_topic *const *topics,

@@ -1,0 +1,56 @@
+/* A seat that is given back while it is being given: closing ends. librdkafka waits for ever there
+ * when it is asked at the wrong moment, about once in a hundred and sixty; so many try at once. */
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "runtime/clock.h"
+#include "tests/runtime/client_errors/mock.h"
+#include "tests/runtime/run_suite.h"
+
+/* The mock coordinator lets members wait 3 s for others; the news of the seat are not looked at. */
+enum { MEMBERS = 32, SEATED_MS = 2990, SPREAD_MS = 200, BLIND_MS = 150, LIMIT_S = 50 };
+
+static void *close_at(void *context)
+{
+    const int *nth = context;
+    const struct log_partition *owned;
+    struct mock mock = {0};
+    struct log_reader *waker;
+    struct log_group *group;
+    size_t count;
+    mock_open(&mock, "member");
+    struct log_topic *topic = mock_topic(&mock, "things.log", 2);
+    if (log_reader_open(mock.log, &waker).code != ERR_OK ||
+        group_open(mock.log, "seats", &topic, 1, waker, &group).code != ERR_OK)
+        abort();
+    int64_t at_ms = clock_monotonic_ms() + SEATED_MS + *nth * SPREAD_MS / MEMBERS;
+    for (int64_t now; (now = clock_monotonic_ms()) < at_ms; clock_sleep_us(1000))
+        if (now < at_ms - BLIND_MS)
+            (void)group_poll(group, &owned, &count);
+    group_close(group);
+    log_reader_close(waker);
+    mock_close(&mock);
+    return NULL;
+}
+
+START_TEST(closing_ends_at_whatever_moment)
+{
+    pthread_t threads[MEMBERS];
+    int nth[MEMBERS];
+    alarm(LIMIT_S);
+    for (int i = 0; i < MEMBERS; i++) {
+        nth[i] = i;
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, close_at, &nth[i]), 0);
+    }
+    for (int i = 0; i < MEMBERS; i++)
+        pthread_join(threads[i], NULL);
+    alarm(0);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {closing_ends_at_whatever_moment};
+    return run_suite("group_close", tests, COUNT(tests));
+}
