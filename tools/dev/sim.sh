@@ -61,3 +61,24 @@ sim_report() { # SHARES FIRST SECONDS
             printf "seeds %d to %d in %d s, %.1f seeds/s\n", first, first + seeds - 1, took, seeds / (took ? took : 1)
             printf "sim: %d seeds, %d violations\n", seeds, bad}'
 }
+
+# Hours. The report is printed at the end and stays in $RUN/soak/report.
+soak_run() {
+    local seeds=1000000 minutes=220 failed=0 # 47 are killed in ten minutes
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --seeds) seeds=${2:?--seeds N} && shift ;;
+        --minutes) minutes=${2:?--minutes N} && shift ;;
+        *) die "usage: ./dev soak [--seeds N] [--minutes N]" ;;
+        esac
+        shift
+    done
+    mkdir -p "$RUN/soak"
+    {
+        echo "$(date -u +%FT%TZ): $seeds seeds, then $minutes minutes of chaos"
+        FOLDLOG_RUN=$RUN ./dev sim --seeds "$seeds" --first 2000000 | tail -n 3 || failed=1
+        FOLDLOG_RUN=$RUN ./dev chaos --minutes "$minutes" --clients 48 | tail -n 6 || failed=1
+        date -u +%FT%TZ
+        [ $failed = 0 ]
+    } | tee "$RUN/soak/report"
+}
