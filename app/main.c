@@ -98,6 +98,15 @@ int verb_failed(const char *what, struct err e)
     return EXIT_FAILED;
 }
 
+int verb_all_well(const char *things, const struct verb_options *options)
+{
+    if (options->json)
+        puts("{\"ok\":true}");
+    else
+        fprintf(stderr, "foldlog: all %s are as they should be\n", things);
+    return EXIT_OK;
+}
+
 int verb_usage(const char *usage)
 {
     fprintf(stderr, "usage: foldlog %s\n", usage);

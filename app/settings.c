@@ -265,29 +265,33 @@ const struct databases *settings_databases(void)
     return &databases;
 }
 
+/* The next of a comma-separated list; false: there is none. */
+static bool next_word(const char **at, struct text *word)
+{
+    *word = (struct text){*at, strcspn(*at, ",")};
+    bool any = **at != '\0';
+    *at += word->len + ((*at)[word->len] == ',');
+    return any;
+}
+
 bool setting_has(enum setting s, const char *word)
 {
-    size_t len = strlen(word);
-    for (const char *at = values[s].text; *at;) {
-        size_t part = strcspn(at, ",");
-        if (part == len && memcmp(at, word, len) == 0)
+    struct text one;
+    for (const char *at = values[s].text; next_word(&at, &one);)
+        if (text_is(one, word))
             return true;
-        at += part + (at[part] == ',');
-    }
     return false;
 }
 
 bool setting_all(enum setting s, bool (*is_known)(struct text word))
 {
-    for (const char *at = values[s].text; *at;) {
-        struct text word = {at, strcspn(at, ",")};
-        if (!is_known(word)) {
-            fprintf(stderr, "foldlog: --%s: there is no \"%.*s\"\n", table[s].flag, (int)word.len,
-                    word.at);
+    struct text one;
+    for (const char *at = values[s].text; next_word(&at, &one);)
+        if (!is_known(one)) {
+            fprintf(stderr, "foldlog: --%s: there is no \"%.*s\"\n", table[s].flag, (int)one.len,
+                    one.at);
             return false;
         }
-        at += word.len + (at[word.len] == ',');
-    }
     return true;
 }
 

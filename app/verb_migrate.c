@@ -32,11 +32,5 @@ int verb_migrate(int argc, char **argv, const struct verb_options *options)
                                                      .vault_sql = vault_tables_sql,
                                                      .made = made,
                                                      .context = &copy});
-    if (e.code != ERR_OK)
-        return verb_failed("migrate", e);
-    if (options->json)
-        puts("{\"ok\":true}");
-    else
-        fputs("foldlog: all databases are as they should be\n", stderr);
-    return EXIT_OK;
+    return e.code == ERR_OK ? verb_all_well("databases", options) : verb_failed("migrate", e);
 }

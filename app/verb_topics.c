@@ -55,11 +55,5 @@ int verb_topics(int argc, char **argv, const struct verb_options *options)
         e = run(log, apply, options);
         log_close(log);
     }
-    if (e.code != ERR_OK)
-        return verb_failed("topics", e);
-    if (options->json)
-        puts("{\"ok\":true}");
-    else
-        fputs("foldlog: all topics are as they should be\n", stderr);
-    return EXIT_OK;
+    return e.code == ERR_OK ? verb_all_well("topics", options) : verb_failed("topics", e);
 }

@@ -48,6 +48,8 @@ int verb_trace(int argc, char **argv, const struct verb_options *options);
 
 /* Says on stderr what went wrong and gives the exit code for it. */
 int verb_failed(const char *what, struct err e);
+/* Says that all of these are as they should be. */
+int verb_all_well(const char *things, const struct verb_options *options);
 /* Says how the verb is used. */
 int verb_usage(const char *usage);
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "runtime/clock.h"
 #include "runtime/kafka_internal.h"
 
 enum {
@@ -31,13 +32,6 @@ struct log_group {
     int64_t reopen_at_ms; /* after a fatal error: when to try again */
     int reopen_ms;
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static struct log_topic *topic_named(struct log_group *g, const char *name)
 {
@@ -156,8 +150,9 @@ static bool consumer_close(struct log_group *g)
     rd_kafka_queue_t *queue = rd_kafka_queue_new(g->client);
     rd_kafka_error_t *error = rd_kafka_consumer_close_queue(g->client, queue);
     int patience = log_patience(g->log, CLOSE_MS);
-    int64_t until = now_ms() + (patience > CLOSE_LOCAL_MS ? patience : CLOSE_LOCAL_MS);
-    while (!error && !g->unanswered && !rd_kafka_consumer_closed(g->client) && now_ms() < until) {
+    int64_t until = clock_monotonic_ms() + (patience > CLOSE_LOCAL_MS ? patience : CLOSE_LOCAL_MS);
+    while (!error && !g->unanswered && !rd_kafka_consumer_closed(g->client) &&
+           clock_monotonic_ms() < until) {
         rd_kafka_message_t *m = rd_kafka_consume_queue(queue, STEP_MS); /* calls on_rebalance */
         if (m)
             rd_kafka_message_destroy(m);
@@ -238,7 +233,7 @@ static void start_over(struct log_group *g)
 {
     g->changed = g->changed || g->owned_count > 0;
     client_close(g);
-    g->reopen_at_ms = now_ms() + g->reopen_ms;
+    g->reopen_at_ms = clock_monotonic_ms() + g->reopen_ms;
     g->reopen_ms = g->reopen_ms * 2 < REOPEN_MAX_MS ? g->reopen_ms * 2 : REOPEN_MAX_MS;
 }
 
@@ -256,7 +251,7 @@ enum group_event group_poll(struct log_group *g, const struct log_partition **re
 {
     if (g->client)
         drain(g);
-    else if (now_ms() >= g->reopen_at_ms && client_open(g).code != ERR_OK)
+    else if (clock_monotonic_ms() >= g->reopen_at_ms && client_open(g).code != ERR_OK)
         start_over(g);
     if (!g->changed)
         return GROUP_NOTHING;
