@@ -9,7 +9,7 @@
 #include "core/text.h"
 #include "runtime/report.h"
 
-enum { ARENAS_MAX = 2 };
+enum { ARENAS_MAX = 2, MAPPED_BYTES = 256 * 1024 };
 
 static int verb_version(int argc, char **argv, const struct verb_options *options)
 {
@@ -118,7 +118,8 @@ int main(int argc, char **argv)
     struct verb_options options = {0};
     signal(SIGPIPE, SIG_IGN);
     mallopt(M_ARENA_MAX, ARENAS_MAX); /* glibc gives each of librdkafka's many threads a heap of its
-                                         own otherwise */
+                                         own otherwise, */
+    mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES); /* and keeps ever larger blocks that were freed */
     if (argc < 2)
         return help(stderr, EXIT_USAGE);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||

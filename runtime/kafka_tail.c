@@ -67,6 +67,8 @@ struct fetch {
     int64_t next; /* offset it delivers next; -1: not running */
     int in_vain;  /* starts since it last delivered a record */
     rd_kafka_topic_t *handle;
+    rd_kafka_queue_t *queue; /* its own: librdkafka keeps what a stopped partition has in its queue,
+                                ten megabytes, until the queue ends */
 };
 
 struct log_reader {
@@ -460,6 +462,7 @@ static void fetch_stop(struct fetch *f)
     if (!f || f->next < 0)
         return;
     rd_kafka_consume_stop(f->handle, f->partition);
+    rd_kafka_queue_destroy(f->queue);
     rd_kafka_topic_destroy(f->handle);
     f->next = -1;
 }
@@ -475,11 +478,16 @@ void log_unfollow(struct log_reader *reader, struct log_topic *topic, int partit
 static struct err fetch_start(struct log_reader *reader, struct fetch *f, int64_t from)
 {
     if (!reader->client)
-        TRY(kafka_reader_client(reader->log, "2048", "5", &reader->client));
+        TRY(kafka_reader_client(reader->log, "1024", "5", &reader->client));
     f->handle = rd_kafka_topic_new(reader->client, f->topic->name, NULL);
-    assert(f->handle);
-    if (rd_kafka_consume_start(f->handle, f->partition, from) != 0)
-        return kafka_fail("start of a fetch", rd_kafka_last_error());
+    f->queue = rd_kafka_queue_new(reader->client);
+    assert(f->handle && f->queue);
+    if (rd_kafka_consume_start_queue(f->handle, f->partition, from, f->queue) != 0) {
+        struct err e = kafka_fail("start of a fetch", rd_kafka_last_error());
+        rd_kafka_queue_destroy(f->queue);
+        rd_kafka_topic_destroy(f->handle);
+        return e;
+    }
     f->next = from;
     return OK;
 }
@@ -524,7 +532,7 @@ static int patience_ms(const struct fetch *f)
 static rd_kafka_message_t *consume_from(const struct fetch *f, int64_t from)
 {
     rd_kafka_message_t *m;
-    while ((m = rd_kafka_consume(f->handle, f->partition, patience_ms(f))) != NULL && !m->err &&
+    while ((m = rd_kafka_consume_queue(f->queue, patience_ms(f))) != NULL && !m->err &&
            m->offset < from)
         rd_kafka_message_destroy(m);
     return m;
@@ -586,7 +594,7 @@ static struct err fetch_read(struct log_reader *reader, struct log_topic *topic,
             fetch_stop(f);
             break;
         }
-        m = n < max ? rd_kafka_consume(f->handle, partition, 0) : NULL;
+        m = n < max ? rd_kafka_consume_queue(f->queue, 0) : NULL;
     }
     *ret_count = n;
     if (n > 0)
