@@ -7,7 +7,7 @@
 #include "runtime/cursor.h"
 
 enum {
-    FEED_BATCH = 500,                  /* decisions per read */
+    FEED_BATCH = 500,                   /* decisions per read */
     FEED_BYTES = 12 * 1024 * 1024,      /* their records */
     FEED_BYTES_LEAST = 2 * 1024 * 1024, /* left over, or no further partition is read */
     FEED_SOURCES_MAX = 16,
