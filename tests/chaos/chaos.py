@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Foldlog under load while its processes are killed, paused and deposed; then a checker that shares no code with it.
-usage: chaos.py [--minutes N] [--seed S], from ./dev chaos. The last line says how it went; 0: nothing is wrong."""
+usage: chaos.py [--minutes N] [--commands N] [--seed S] [--clients N] [--clerks N], from ./dev chaos. The last line says how it went; 0: nothing is wrong."""
 import argparse
 import json
 import os
@@ -17,7 +17,7 @@ import nemesis  # noqa: E402
 import times  # noqa: E402
 import world  # noqa: E402
 from crew import Crew  # noqa: E402
-from history import History, OK  # noqa: E402
+from history import History  # noqa: E402
 
 HEAL_S = 120  # to answer every client
 REST_S = 180  # for every order to end and every follower to follow
@@ -27,7 +27,8 @@ NAMED = ("KAFKA", "PG", "PG_PORT", "SANDBOX_PORT", "FOLDLOG", "SANDBOX")
 
 class Run:
     def __init__(self, run, chosen):
-        self.run, self.seed, self.minutes, self.clients = run, chosen.seed, chosen.minutes, chosen.clients
+        self.run, self.seed, self.minutes = run, chosen.seed, chosen.minutes
+        self.commands, self.clients, self.clerks = chosen.commands, chosen.clients, chosen.clerks
         self.complaints = []
         self.over = threading.Event()
         self.hands = None
@@ -72,13 +73,14 @@ class Run:
         history = History(f"{self.run}/history.jsonl")
         shop = load.Shop(self.crew.ports, history, self.seed)
         load.open_shop(shop, max(4000, int(30 * seconds * self.clients / 12)))
-        threads = load.send_clients(shop, self.clients, self.complaints.append)
+        threads = load.send_clients(shop, self.clients, self.clerks, self.complaints.append)
         threading.Thread(target=self.supervise, daemon=True).start()
         self.hands = hands = nemesis.Nemesis(self.crew, self.named["KAFKA"], self.run, self.tell)
         began = time.monotonic()
         hands.carry_out(nemesis.plan(self.minutes, self.seed, self.crew), self.over)
         time.sleep(max(0, began + seconds - time.monotonic()))
         hands.heal()
+        self.await_commands(history)
         shop.stop.set()
         self.tell(f"{time.monotonic() - began:6.1f} s  all is healed, no new load")
         for name in self.crew.await_ready():
@@ -88,6 +90,14 @@ class Run:
             thread.join(HEAL_S + 60)
         history.close()
         return hands
+
+    def await_commands(self, history):
+        """What a slow machine had no time for, comes after."""
+        end = time.monotonic() + self.minutes * 60
+        while len(history.accepted) < self.commands and time.monotonic() < end:
+            time.sleep(0.2)
+        if len(history.accepted) < self.commands:
+            self.complaints.append(f"only {len(history.accepted)} commands of {self.commands} wanted")
 
     def verify(self):
         """The product's own comparison of its read models with the log, for what the checker does not see."""
@@ -126,6 +136,8 @@ def settings():
     parser.add_argument("--minutes", type=float, default=3)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(100000))
     parser.add_argument("--clients", type=int, default=12)
+    parser.add_argument("--clerks", type=int, default=4, help="clients that order nothing: small commands, many of them")
+    parser.add_argument("--commands", type=int, default=0, help="the least that is to be done: the load goes on until then")
     return parser.parse_args()
 
 
@@ -133,7 +145,7 @@ def main():
     chosen = settings()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     run = Run(os.environ["FOLDLOG_RUN"], chosen)
-    run.tell(f"seed {chosen.seed}, {chosen.minutes:g} minutes, {chosen.clients} clients; logs and history in {run.run}")
+    run.tell(f"seed {chosen.seed}, {chosen.minutes:g} minutes, {chosen.clients} clients, {chosen.clerks} clerks; logs and history in {run.run}")
     run.tell("foldlog-b is a process for each role" if run.crew.split else "two Foldlogs that play all roles")
     try:
         run.start()
@@ -157,7 +169,7 @@ def report(run, hands, seen, findings):
     missed = hands.broken_promises(run.minutes)
     for line in [*findings.all(), *missed]:
         run.tell(line)
-    commands = sum(1 for op in seen.history if op.told(OK))
+    commands = sum(op.took_effect() for op in seen.history)
     run.tell(f"chaos: {hands.kills} kills, {hands.pauses} pauses, {hands.faults + hands.others} faults, "
              f"{commands} commands, {len(findings.lost)} lost, {len(findings.doubled)} doubled, "
              f"{len(findings.violations)} violations")

@@ -7,11 +7,16 @@ INVOKED, OK, ACCEPTED, REFUSED, UNKNOWN, DECIDED, DENIED = (
     "invoked", "ok", "accepted", "refused", "unknown", "decided", "denied")
 
 
+def tells_of_effect(what, fact):
+    return what == OK or (what == DECIDED and fact["answer"]["status"] == "accepted")
+
+
 class History:
     def __init__(self, path):
         self.file = open(path, "w", encoding="utf-8", buffering=1)
         self.lock = threading.Lock()
         self.count = 0
+        self.accepted = set()  # operations that took effect, as their client was told
 
     def operation(self, kind, service, method, path, body, key, more=None):
         """A number for something that a client wants done; its tries all carry the same key."""
@@ -26,6 +31,8 @@ class History:
         line = json.dumps({"op": number, "what": what, "at": time.time(), **more})
         with self.lock:
             self.file.write(line + "\n")
+            if tells_of_effect(what, more):
+                self.accepted.add(number)
 
     def close(self):
         self.file.close()
@@ -42,6 +49,9 @@ class Operation:
 
     def told(self, what):
         return [f for f in self.facts if f["what"] == what]
+
+    def took_effect(self):
+        return any(tells_of_effect(f["what"], f) for f in self.facts)
 
     def resolved(self):
         return bool(self.told(OK) or self.told(REFUSED) or self.told(DECIDED))

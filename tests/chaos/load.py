@@ -11,6 +11,7 @@ import history as h
 
 CALL_S = 8  # a paused instance answers nobody
 PAUSE_S = 0.4  # between two operations of a client, on average
+CLERK_PAUSE_S = 0.1
 CONTENT = {"Content-Type": "application/json"}
 
 
@@ -66,6 +67,8 @@ class Shop:
 
 
 class Client:
+    pause_s = PAUSE_S
+
     def __init__(self, shop, number):
         self.shop, self.number = shop, number
         self.chance = random.Random(f"{shop.seed}/client/{number}")
@@ -227,8 +230,23 @@ class Client:
     def live(self):
         while not self.shop.stop.is_set():
             self.next()
-            self.shop.stop.wait(self.chance.expovariate(1 / PAUSE_S))
+            self.shop.stop.wait(self.chance.expovariate(1 / self.pause_s))
         self.lines.close()
+
+
+class Clerk(Client):
+    """Counts, books and prices; no orders, so many commands with little behind them."""
+    pause_s = CLERK_PAUSE_S
+
+    def next(self):
+        c = self.chance
+        what, sku = c.choices(["receipt", "adjustment", "price"], [5, 2, 3])[0], c.choice(self.shop.skus)
+        if what == "receipt":
+            self.receipt(sku, c.randrange(1, 6))
+        elif what == "adjustment":
+            self.adjustment(sku)
+        else:
+            self.price(sku)
 
 
 def open_shop(shop, plenty):
@@ -241,14 +259,14 @@ def open_shop(shop, plenty):
     client.lines.close()
 
 
-def send_clients(shop, count, on_failure):
+def send_clients(shop, shoppers, clerks, on_failure):
     """[Thread]: they end some time after shop.stop is set."""
     def live(number):
         try:
-            Client(shop, number).live()
+            (Client if number < shoppers else Clerk)(shop, number).live()
         except Exception as e:  # a client that dies silently would make the load look fine
             on_failure(f"client {number}: {type(e).__name__}: {e}")
-    threads = [threading.Thread(target=live, args=(n,), daemon=True) for n in range(count)]
+    threads = [threading.Thread(target=live, args=(n,), daemon=True) for n in range(shoppers + clerks)]
     for thread in threads:
         thread.start()
     return threads

@@ -9,7 +9,7 @@
 #include "runtime/store.h"
 #include "tests/sim/broker.h"
 
-enum { MODELS_MAX = 16, BUCKETS = 256, TOPICS_OF_MODEL = 8, DURABLE_US = SECOND };
+enum { MODELS_MAX = 16, BUCKETS = 256, TOPICS_OF_MODEL = 8, DURABLE_US = SECOND, FEW_COMMITS = 6 };
 
 struct row_kept {
     struct row_kept *next;
@@ -229,22 +229,38 @@ static void prolong_lease(struct database *db, int64_t until)
     set_lease(db, now.owner, now.instance, until);
 }
 
+static void undo_last_commit(struct database *db)
+{
+    SOMETIMES(store_commits_undone);
+    for (const struct undo *u = db->commits->undo; u; u = u->next)
+        undo(db, u);
+    db->commits = db->commits->before;
+}
+
+/* To a backup of any moment. */
+static void restore_backup(struct database *db)
+{
+    int64_t moment = (int64_t)chance_under((uint64_t)world.now);
+    SOMETIMES(store_backups_restored);
+    while (db->commits && db->commits->at > moment)
+        undo_last_commit(db);
+    note("database %s is restored as it was at %lld", db->service, (long long)moment);
+}
+
 void database_fail_over(void)
 {
     if (databases_count == 0)
         return;
     struct database *db = databases[chance_under((uint64_t)databases_count)];
-    int lost = chance_one_in(2) ? 0 : (int)chance_under(6);
+    int lost = chance_one_in(2) ? 0 : (int)chance_under(FEW_COMMITS);
     SOMETIMES(store_failovers);
     db->epoch++;
     db->down_until = world.now + (int64_t)chance_under(3 * SECOND);
     db->losses += lost > 0;
-    for (; lost > 0 && db->commits && world.now - db->commits->at < DURABLE_US; lost--) {
-        SOMETIMES(store_commits_undone);
-        for (const struct undo *u = db->commits->undo; u; u = u->next)
-            undo(db, u);
-        db->commits = db->commits->before;
-    }
+    if (lost == FEW_COMMITS - 1 && chance_one_in(2))
+        restore_backup(db);
+    for (; lost > 0 && db->commits && world.now - db->commits->at < DURABLE_US; lost--)
+        undo_last_commit(db);
     note("database %s fails over", db->service);
 }
 
