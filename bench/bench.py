@@ -48,10 +48,10 @@ class System:
 
     def __init__(self, roles, name, apart=None, binary=FOLDLOG, **more):
         self.binary = binary
-        self.port, self.admin = free_port(), free_port()
+        self.port = free_port()
         self.env = dict(os.environ, FOLDLOG_KAFKA=os.environ["FOLDLOG_TEST_KAFKA"], FOLDLOG_PG=os.environ["FOLDLOG_TEST_PG"],
                         FOLDLOG_PAYMENT_URL=os.environ["FOLDLOG_TEST_SANDBOX"], FOLDLOG_DEV="true",
-                        FOLDLOG_PORT=str(self.port), FOLDLOG_ADMIN_PORT=str(self.admin), FOLDLOG_INSTANCE="bench",
+                        FOLDLOG_PORT=str(self.port), FOLDLOG_ADMIN_PORT=str(free_port()), FOLDLOG_INSTANCE="bench",
                         FOLDLOG_ADMIN_FILE=os.path.join(os.environ.get("FOLDLOG_RUN", "."), "bench-admin.json"), **SECRETS, **more)
         for verb in (["topics", "apply"], ["migrate"]):
             subprocess.run([FOLDLOG, *verb], env=self.env, check=True, stdout=subprocess.DEVNULL)
@@ -60,7 +60,9 @@ class System:
                               FOLDLOG_ADMIN_PORT=str(free_port()))
         self.apart = apart and self.spawn(apart, self.apart_env)
         self.process = self.spawn(roles, self.env)
-        self.await_ready()
+        if self.apart:
+            self.await_ready(self.apart, self.apart_env)
+        self.await_ready(self.process, self.env)
         subprocess.run([FOLDLOG, "admin"], env=self.env, check=True, stdout=subprocess.DEVNULL)
         with open(self.env["FOLDLOG_ADMIN_FILE"]) as file:
             admin = json.load(file)
@@ -73,18 +75,18 @@ class System:
         atexit.register(process.kill)  # also when a step of the benchmark fails
         return process
 
-    def await_ready(self):
+    def await_ready(self, process, env):
         until = time.time() + 60
         while time.time() < until:
             try:
-                c = http.client.HTTPConnection("127.0.0.1", self.admin, timeout=2)
+                c = http.client.HTTPConnection("127.0.0.1", int(env["FOLDLOG_ADMIN_PORT"]), timeout=2)
                 c.request("GET", "/readyz")
                 if c.getresponse().status == 200:
                     return
             except OSError:
                 pass
-            if self.process.poll() is not None:
-                sys.exit(f"foldlog ended with {self.process.returncode}: see {self.log.name}")
+            if process.poll() is not None:
+                sys.exit(f"foldlog ended with {process.returncode}: see {self.log.name}")
             time.sleep(0.05)
         sys.exit("foldlog did not become ready")
 
@@ -327,8 +329,9 @@ def bench_restarts():
     add_measure(measures, "owners killed and started again, max", max(took), "s")
     took = []
     for _ in range(REPLACEMENTS):
-        other = system.spawn("commands", dict(system.apart_env, FOLDLOG_INSTANCE="bench-other", FOLDLOG_ADMIN_PORT=str(free_port())))
-        system.await_ready()
+        env = dict(system.apart_env, FOLDLOG_INSTANCE="bench-other", FOLDLOG_ADMIN_PORT=str(free_port()))
+        other = system.spawn("commands", env)
+        system.await_ready(other, env)
         time.sleep(2 * SESSION_S)
         took.append(kill_and(system, prefix, system.apart.kill))
         system.apart.wait()
@@ -350,9 +353,17 @@ def bench_codec():
     return run_json(f"{BUILD}/bench/bench_codec")["measures"]
 
 
-BENCHES = {"orders": bench_orders, "commands": bench_commands, "identity": bench_identity, "restarts": bench_restarts,
+# In this order: the first wants a fresh log, restarts one that is not long.
+BENCHES = {"orders": bench_orders, "restarts": bench_restarts, "commands": bench_commands, "identity": bench_identity,
            "codec": bench_codec}
 ALL = [name for name in BENCHES if name != "identity"]  # which is the end of commands
+
+
+def show(measures):
+    for m in measures:
+        limit = f"  limit {m['limit']:>10}  ratio {m['ratio_to_limit']}" if m.get("limit") else ""
+        peers = "  ".join(f"{k} {v}" for k, v in m.get("peers", {}).items())
+        print(f"{m['name']:<52} {m['value']:>10} {m['unit']:<4}{limit}  {peers}", flush=True)
 
 
 def main():
@@ -361,16 +372,14 @@ def main():
     for name in names:
         if name not in BENCHES:
             sys.exit(f"bench: there is no benchmark \"{name}\": {', '.join(BENCHES)}")
-    for name in BENCHES:  # in this order: the first wants a fresh log
+    for name in BENCHES:
         if name in names:
-            measures += BENCHES[name]()
+            found = BENCHES[name]()
+            measures += found
+            if "--json" not in sys.argv:
+                show(found)
     if "--json" in sys.argv:
         print(json.dumps({"measures": measures}))
-        return
-    for m in measures:
-        limit = f"  limit {m['limit']:>10}  ratio {m['ratio_to_limit']}" if m.get("limit") else ""
-        peers = "  ".join(f"{k} {v}" for k, v in m.get("peers", {}).items())
-        print(f"{m['name']:<52} {m['value']:>10} {m['unit']:<4}{limit}  {peers}")
 
 
 if __name__ == "__main__":
