@@ -77,7 +77,7 @@ soak_run() {
     {
         echo "$(date -u +%FT%TZ): $seeds seeds, then $minutes minutes of chaos"
         FOLDLOG_RUN=$RUN ./dev sim --seeds "$seeds" --first 2000000 | tail -n 3 || failed=1
-        FOLDLOG_RUN=$RUN ./dev chaos --minutes "$minutes" --clients 48 | tail -n 6 || failed=1
+        FOLDLOG_RUN=$RUN ./dev chaos --minutes "$minutes" --clients 32 --clerks 24 | tail -n 6 || failed=1
         date -u +%FT%TZ
         [ $failed = 0 ]
     } | tee "$RUN/soak/report"
