@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Foldlog under load while its processes are killed, paused and deposed; then a checker that shares no code with it.
-usage: chaos.py [--minutes N] [--commands N] [--seed S] [--clients N] [--clerks N], from ./dev chaos. The last line says how it went; 0: nothing is wrong."""
+usage: chaos.py [--minutes N] [--commands N] [--seed S] [--clients N] [--clerks N], from ./dev chaos. The last line says
+how it went; 0: nothing is wrong."""
 import argparse
 import json
 import os
@@ -136,8 +137,8 @@ def settings():
     parser.add_argument("--minutes", type=float, default=3)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(100000))
     parser.add_argument("--clients", type=int, default=12)
-    parser.add_argument("--clerks", type=int, default=4, help="clients that order nothing: small commands, many of them")
-    parser.add_argument("--commands", type=int, default=0, help="the least that is to be done: the load goes on until then")
+    parser.add_argument("--clerks", type=int, default=4, help="who order nothing: small commands, many of them")
+    parser.add_argument("--commands", type=int, default=0, help="so many at least: the load goes on until then")
     return parser.parse_args()
 
 
@@ -145,7 +146,8 @@ def main():
     chosen = settings()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     run = Run(os.environ["FOLDLOG_RUN"], chosen)
-    run.tell(f"seed {chosen.seed}, {chosen.minutes:g} minutes, {chosen.clients} clients, {chosen.clerks} clerks; logs and history in {run.run}")
+    run.tell(f"seed {chosen.seed}, {chosen.minutes:g} minutes, {chosen.clients} clients, {chosen.clerks} clerks; "
+             f"logs and history in {run.run}")
     run.tell("foldlog-b is a process for each role" if run.crew.split else "two Foldlogs that play all roles")
     try:
         run.start()
