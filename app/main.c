@@ -117,9 +117,10 @@ int main(int argc, char **argv)
 {
     struct verb_options options = {0};
     signal(SIGPIPE, SIG_IGN);
-    mallopt(M_ARENA_MAX, ARENAS_MAX); /* glibc gives each of librdkafka's many threads a heap of its
-                                         own otherwise, */
-    mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES); /* and keeps ever larger blocks that were freed */
+    /* Otherwise glibc gives each of librdkafka's many threads a heap of its own, and keeps ever
+     * larger blocks that were freed. */
+    mallopt(M_ARENA_MAX, ARENAS_MAX);
+    mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES);
     if (argc < 2)
         return help(stderr, EXIT_USAGE);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||

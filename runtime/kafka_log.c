@@ -126,7 +126,7 @@ static struct err reader_conf(rd_kafka_conf_t *conf, const char *queued_kbytes, 
         "1",
         "fetch.error.backoff.ms",
         "5",
-        "fetch.message.max.bytes", /* compressed; of each partition whatever the queue has */
+        "fetch.message.max.bytes", /* of a partition at once, compressed */
         "65536",
         "queued.min.messages",
         "100000",

@@ -457,13 +457,18 @@ static struct fetch *fetch_of(struct log_reader *reader, struct log_topic *topic
     return NULL;
 }
 
+static void fetch_free(const struct fetch *f)
+{
+    rd_kafka_queue_destroy(f->queue);
+    rd_kafka_topic_destroy(f->handle);
+}
+
 static void fetch_stop(struct fetch *f)
 {
     if (!f || f->next < 0)
         return;
     rd_kafka_consume_stop(f->handle, f->partition);
-    rd_kafka_queue_destroy(f->queue);
-    rd_kafka_topic_destroy(f->handle);
+    fetch_free(f);
     f->next = -1;
 }
 
@@ -484,8 +489,7 @@ static struct err fetch_start(struct log_reader *reader, struct fetch *f, int64_
     assert(f->handle && f->queue);
     if (rd_kafka_consume_start_queue(f->handle, f->partition, from, f->queue) != 0) {
         struct err e = kafka_fail("start of a fetch", rd_kafka_last_error());
-        rd_kafka_queue_destroy(f->queue);
-        rd_kafka_topic_destroy(f->handle);
+        fetch_free(f);
         return e;
     }
     f->next = from;

@@ -68,6 +68,8 @@ class Shop:
 
 class Client:
     pause_s = PAUSE_S
+    wants = {"order": 70, "receipt": 7, "adjustment": 4, "price": 4, "product": 1, "cancel": 4, "ship": 10}  # how often
+    receipt_end = 60
 
     def __init__(self, shop, number):
         self.shop, self.number = shop, number
@@ -207,13 +209,12 @@ class Client:
 
     def next(self):
         c = self.chance
-        what = c.choices(["order", "receipt", "adjustment", "price", "product", "cancel", "ship"],
-                         [70, 7, 4, 4, 1, 4, 10])[0]
+        what = c.choices(list(self.wants), self.wants.values())[0]
         sku, older = c.choice(self.shop.skus), self.older_order()
         if what == "order":
             self.order()
         elif what == "receipt":
-            self.receipt(sku, c.randrange(1, 60))
+            self.receipt(sku, c.randrange(1, self.receipt_end))
         elif what == "adjustment":
             self.adjustment(sku)
         elif what == "price":
@@ -237,16 +238,8 @@ class Client:
 class Clerk(Client):
     """Counts, books and prices; no orders, so many commands with little behind them."""
     pause_s = CLERK_PAUSE_S
-
-    def next(self):
-        c = self.chance
-        what, sku = c.choices(["receipt", "adjustment", "price"], [5, 2, 3])[0], c.choice(self.shop.skus)
-        if what == "receipt":
-            self.receipt(sku, c.randrange(1, 6))
-        elif what == "adjustment":
-            self.adjustment(sku)
-        else:
-            self.price(sku)
+    wants = {"receipt": 5, "adjustment": 2, "price": 3}
+    receipt_end = 6  # or nothing would ever be out of stock
 
 
 def open_shop(shop, plenty):

@@ -257,8 +257,10 @@ void database_fail_over(void)
     db->epoch++;
     db->down_until = world.now + (int64_t)chance_under(3 * SECOND);
     db->losses += lost > 0;
-    if (lost == FEW_COMMITS - 1 && chance_one_in(2))
+    if (lost == FEW_COMMITS - 1 && chance_one_in(2)) { /* seeds without one stay as they were */
         restore_backup(db);
+        return;
+    }
     for (; lost > 0 && db->commits && world.now - db->commits->at < DURABLE_US; lost--)
         undo_last_commit(db);
     note("database %s fails over", db->service);
