@@ -9,7 +9,6 @@ import json
 import os
 import re
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -17,6 +16,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.append(os.path.join(ROOT, "tests", "support"))
+from ports import free_port  # noqa: E402
+
 BUILD = os.path.join(ROOT, "build", "release")
 FOLDLOG = os.path.join(BUILD, "app", "foldlog")
 BARE = os.path.join(BUILD, "bench", "foldlog_bare")  # there, who brings no token has no identity at all
@@ -35,12 +37,6 @@ SECRETS = {"FOLDLOG_SECRET": "fingerprints of the benchmark, 32 characters", "FO
            "FOLDLOG_EMAIL_SECRET": "addresses of the benchmark, 32 characters"}
 # Kafka Streams with exactly-once, measured on a machine of this kind, not in this run.
 STREAMS_EOS = {1: 260, 64: 6900, 256: 10700}
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class System:

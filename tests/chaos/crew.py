@@ -6,6 +6,7 @@ import time
 
 import services
 from network import Remote
+from ports import free_port
 
 MACHINES = ("foldlog-a", "foldlog-b")
 ROLES = ("gateway", "api", "commands", "saga", "effects", "projections", "publisher")
@@ -37,8 +38,8 @@ class Crew:
         self.members = {MACHINES[0]: {MACHINES[0]: ROLES},
                         MACHINES[1]: {f"{MACHINES[1]}-{r}": (r,) for r in ROLES} if split else {MACHINES[1]: ROLES}}
         self.roles = {p: r for members in self.members.values() for p, r in members.items()}
-        self.port_of = {p: services.free_port() for p in self.roles}
-        self.admin_ports = {p: services.free_port() for p in self.roles}
+        self.port_of = {p: free_port() for p in self.roles}
+        self.admin_ports = {p: free_port() for p in self.roles}
         doors = {m: next(p for p, roles in members.items() if "gateway" in roles)
                  for m, members in self.members.items()}
         self.ports = {m: self.port_of[p] for m, p in doors.items()}  # where clients go

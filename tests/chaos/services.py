@@ -14,12 +14,6 @@ STOP_S = 20
 GONE_S = 15
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def start_time(pid):
     """In clock ticks since boot; None: it is gone, or a zombie."""
     try:

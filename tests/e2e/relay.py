@@ -4,6 +4,8 @@ import signal
 import socket
 import threading
 
+from system import free_port
+
 
 class Relay:
     """Hands bytes on between a port of its own and target, a (host, port). While it is down, connections are refused,
@@ -14,14 +16,13 @@ class Relay:
         self.lock = threading.Lock()
         self.ends = set()
         self.listener = None
-        self.port = 0
+        self.port = free_port()
         self.up()
 
     def up(self):
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(("127.0.0.1", self.port))
-        self.port = self.listener.getsockname()[1]
         self.listener.listen(128)
         threading.Thread(target=self.accept, args=(self.listener,), daemon=True).start()
 

@@ -9,13 +9,15 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 import urllib.parse
 import uuid
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from ports import free_port  # noqa: E402
 
 READY_S = 60
 STOP_S = 10
@@ -44,21 +46,15 @@ def finish():
     sys.exit(1 if failures else 0)
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def wait_until(what, condition, seconds):
-    """Polls; the condition's first true value, or SystemExit."""
+    """Polls; the condition's first true value, or SystemExit with `what`, a text or what makes one."""
     end = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
-            raise SystemExit(f"FAIL  not within {seconds} s: {what}")
+            raise SystemExit(f"FAIL  not within {seconds} s: {what() if callable(what) else what}")
         time.sleep(0.02)
 
 
@@ -367,7 +363,10 @@ class System:
             # Status and phase come from two logs, of which one may be a moment ahead.
             ended = seen and seen["phase"] == "done" and seen["status"] not in ("pending", "cancelling")
             return seen if ended or (seen and seen["phase"] == "needs_attention") else None
-        return wait_until(f"order {order_id} at rest, {self.see(order_id)}", rest, seconds)
+
+        def so_far():
+            return f"order {order_id} at rest: {self.see(order_id)}, {[e['type'] for e in self.timeline(order_id)]}"
+        return wait_until(so_far, rest, seconds)
 
     def stock(self, sku):
         return self.done(self.get(f"/v1/inventory/{sku}")).json

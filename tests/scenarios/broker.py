@@ -2,10 +2,13 @@
 import os
 import pathlib
 import shutil
-import socket
 import struct
 import subprocess
+import sys
 import time
+
+sys.path.append(str(pathlib.Path(__file__).parent.parent / "support"))
+from ports import free_ports  # noqa: E402
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 # What ./dev would run, with its state in another folder.
@@ -17,24 +20,12 @@ kafka_prepare
 kafka_command"""
 
 
-def free_port():
-    """It and the next one are free: the second is the controller's."""
-    while True:
-        with socket.create_server(("127.0.0.1", 0)) as one:
-            port = one.getsockname()[1]
-            try:
-                socket.create_server(("127.0.0.1", port + 1)).close()
-                return port
-            except OSError:
-                continue
-
-
 class Broker:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder).resolve()
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        self.port = free_port()
+        self.port = free_ports(2)  # the second is the controller's
         environment = {**os.environ, "FOLDLOG_RUN": str(self.folder), "FOLDLOG_KAFKA_PORT": str(self.port)}
         said = subprocess.run(["bash", "-c", COMMAND], cwd=ROOT, env=environment, check=True, capture_output=True)
         self.argv = said.stdout.decode().split("\0")[:-1]

@@ -16,6 +16,8 @@ import threading
 import time
 from collections import deque
 
+from ports import free_port
+
 METADATA, FIND_COORDINATOR = 3, 10
 PRODUCE, END_TXN = 0, 26
 HOLD, LOSE_REQUEST, LOSE_ANSWER, DUPLICATE = "hold", "lose_request", "lose_answer", "duplicate"
@@ -254,13 +256,12 @@ class Link:
         self.requested = {}  # api key -> how many requests
         self.hits = self.swallowed = 0
         self.is_cut = False
-        self.port = 0
+        self.port = free_port()
         self.listen()
 
     def listen(self):
         self.listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
         self.listener.setblocking(False)
-        self.port = self.listener.getsockname()[1]
         self.network.listeners[self.listener.fileno()] = self
         self.network.epoll.register(self.listener.fileno(), READ)
 
