@@ -20,6 +20,8 @@ SAGA_S = 12
 ANSWER_S = 12  # no call hangs
 PATIENCE_S = 60
 SHOPPERS = 6
+# Of /metrics, when the test has failed.
+TOLD = re.compile(r"^foldlog_((?:partitions|depositions|projection_lag|projections_halted|effect|sagas)\S* (?!0$)\S+)$", re.M)
 
 
 def parts():
@@ -83,6 +85,15 @@ class Apart(System):
             raise
         self.environment["FOLDLOG_ROLES"] = "gateway"
         super().start()
+
+    def tell_state(self):
+        super().tell_state()
+        for name, (_, admin) in self.ports.items():
+            try:
+                told = " ".join(TOLD.findall(Client(admin).call("GET", "/metrics").raw.decode()))
+            except (OSError, http.client.HTTPException) as problem:
+                told = repr(problem)
+            print(f"---- {name}: {told}", flush=True)
 
     def __exit__(self, kind, value, trace):
         self.broker.up()

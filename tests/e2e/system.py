@@ -5,6 +5,7 @@ skipped (77). Used as
     with System(sys.argv[1]) as foldlog:
         answer = foldlog.post("/v1/products", {...})
 """
+import glob
 import http.client
 import json
 import os
@@ -86,6 +87,7 @@ class Answer:
 # The servers of a test run are shared, and what is in the vault with them: so are the secrets.
 SECRETS = {"FOLDLOG_SECRET": "fingerprints of tests, 32 characters", "FOLDLOG_MASTER_KEY": "5a" * 32,
            "FOLDLOG_EMAIL_SECRET": "addresses of tests, 32 characters at least"}
+LINES_TOLD = 6
 TOKEN_S = 480  # an access token is used for so long; it lives ten minutes
 
 
@@ -275,7 +277,16 @@ class System:
         self.must("admin")
         self.buyer = self.person("buyer")
 
+    def tell_state(self):
+        """For whoever reads why a test failed: what the processes said last, but not librdkafka's own words."""
+        for path in sorted(glob.glob(f"{self.name}*.log")):
+            with open(path, encoding="utf-8", errors="replace") as file:
+                said = [line for line in file if '"kafka_says"' not in line][-LINES_TOLD:]
+            print(f"---- {path}\n{''.join(said)}", end="", flush=True)
+
     def __exit__(self, kind, value, trace):
+        if kind:
+            self.tell_state()
         if self.process and kind:
             self.process.kill()
             self.process.wait()
@@ -365,7 +376,8 @@ class System:
             return seen if ended or (seen and seen["phase"] == "needs_attention") else None
 
         def so_far():
-            return f"order {order_id} at rest: {self.see(order_id)}, {[e['type'] for e in self.timeline(order_id)]}"
+            done = self.verb("trace", order_id)
+            return f"order {order_id} at rest: {self.see(order_id)}, in the logs:\n{done.stdout}{done.stderr}"
         return wait_until(so_far, rest, seconds)
 
     def stock(self, sku):
