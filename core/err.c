@@ -14,6 +14,11 @@ enum err_class err_class(struct err e)
     return table[e.code].class;
 }
 
+bool err_is_final(struct err e)
+{
+    return err_class(e) == ERR_CLASS_HALT || err_class(e) == ERR_CLASS_FATAL;
+}
+
 const char *err_text(struct err e)
 {
     return table[e.code].text;

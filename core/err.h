@@ -3,6 +3,7 @@
 #ifndef CORE_ERR_H
 #define CORE_ERR_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum err_class {
@@ -63,6 +64,8 @@ struct err {
     } while (0)
 
 enum err_class err_class(struct err e);
+/* Trying again helps nothing: whoever follows a partition halts there. Anything else may pass. */
+bool err_is_final(struct err e);
 /* The general text of the code; e.what says which thing. */
 const char *err_text(struct err e);
 

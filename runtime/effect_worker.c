@@ -449,7 +449,7 @@ static void read_feed(struct worker *w, int partition)
             position = (struct position){w->facts[i].offset + 1, w->facts[i].decision.mark.print};
         }
         feed->done = position;
-        if (e.code != ERR_OK && err_class(e) != ERR_CLASS_RETRY)
+        if (err_is_final(e))
             halt(w, partition, e);
         report_trace(REPORT_UNTRACED);
     }
@@ -479,10 +479,10 @@ static void resume_feed(struct worker *w, int partition)
     struct err e = resume(w, partition);
     if (e.code == ERR_OK) {
         feed->resumed = true;
-    } else if (err_class(e) == ERR_CLASS_RETRY) {
-        feed->resume_at_ms = clock_monotonic_ms() + RESUME_RETRY_MS;
-    } else {
+    } else if (err_is_final(e)) {
         halt(w, partition, e);
+    } else {
+        feed->resume_at_ms = clock_monotonic_ms() + RESUME_RETRY_MS;
     }
 }
 

@@ -5,6 +5,7 @@
 
 #include "runtime/clock.h"
 #include "runtime/kafka_internal.h"
+#include "runtime/report.h"
 
 enum {
     OWNED_MAX = TOPICS_MAX * PARTITIONS_MAX,
@@ -233,6 +234,8 @@ static void start_over(struct log_group *g)
 {
     g->changed = g->changed || g->owned_count > 0;
     client_close(g);
+    report(REPORT_WARN, "seat_given_up", "group", g->name, "again_in_ms",
+           report_number(g->reopen_ms), NULL);
     g->reopen_at_ms = clock_monotonic_ms() + g->reopen_ms;
     g->reopen_ms = g->reopen_ms * 2 < REOPEN_MAX_MS ? g->reopen_ms * 2 : REOPEN_MAX_MS;
 }

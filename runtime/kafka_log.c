@@ -10,10 +10,6 @@
 struct err kafka_fail(const char *what, rd_kafka_resp_err_t code)
 {
     switch (code) {
-    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
-    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
-    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
-        return FAIL_CAUSE(ERR_NOT_FOUND, what, code);
     case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
         return FAIL_CAUSE(ERR_LOST, what, code);
@@ -62,12 +58,40 @@ static struct err set_all(const struct log *log, rd_kafka_conf_t *conf)
     return OK;
 }
 
-/* What librdkafka has to say goes where everything goes. */
+/* While a broker is away every connection of every client says so, each second: SAID_MAX lines of
+ * the process in SAID_MS. -1: not this one; else how many were left out before it. */
+static int said_before(void)
+{
+    enum { SAID_MAX = 5, SAID_MS = 10000 };
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static int64_t since_ms = -SAID_MS;
+    static int said, unsaid;
+    int before = -1;
+    int64_t now_ms = clock_monotonic_ms();
+    pthread_mutex_lock(&lock);
+    if (now_ms - since_ms >= SAID_MS) {
+        since_ms = now_ms;
+        said = 0;
+    }
+    if (said < SAID_MAX) {
+        said++;
+        before = unsaid;
+        unsaid = 0;
+    } else {
+        unsaid++;
+    }
+    pthread_mutex_unlock(&lock);
+    return before;
+}
+
+/* What librdkafka has to say goes where everything goes; all of it at log level debug. */
 static void on_log(const rd_kafka_t *client, int level, const char *facility, const char *text)
 {
+    int before = said_before();
     (void)level;
-    report(REPORT_WARN, "kafka_says", "client", client ? rd_kafka_name(client) : "", "facility",
-           facility, "text", text, NULL);
+    if (before >= 0 || report_least == REPORT_DEBUG)
+        report(REPORT_WARN, "kafka_says", "client", client ? rd_kafka_name(client) : "", "facility",
+               facility, "text", text, "left_out", report_number(before > 0 ? before : 0), NULL);
 }
 
 rd_kafka_conf_t *kafka_conf(const struct log *log)
@@ -194,22 +218,37 @@ const char *log_instance(const struct log *log)
     return log->instance;
 }
 
-static struct err ask_partitions(struct log *log, const char *name, int *ret_partitions)
+static bool is_unknown(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
+           code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
+           code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+}
+
+/* Only of a topic that nobody has seen yet is it told that it is not there. */
+static struct err topic_fail(rd_kafka_resp_err_t code)
+{
+    return is_unknown(code) ? FAIL_CAUSE(ERR_NOT_FOUND, "topic metadata", code)
+                            : kafka_fail("topic metadata", code);
+}
+
+static struct err ask_partitions(struct log *log, const char *name, int timeout_ms,
+                                 int *ret_partitions)
 {
     const struct rd_kafka_metadata *metadata;
     rd_kafka_topic_t *topic = rd_kafka_topic_new(log->client, name, NULL);
     if (!topic)
         return FAIL(ERR_CONFIG, "topic name");
     rd_kafka_resp_err_t code =
-        rd_kafka_metadata(log->client, 0, topic, &metadata, log_patience(log, METADATA_TIMEOUT_MS));
+        rd_kafka_metadata(log->client, 0, topic, &metadata, log_patience(log, timeout_ms));
     rd_kafka_topic_destroy(topic);
     if (code)
-        return kafka_fail("topic metadata", code);
+        return topic_fail(code);
     struct err e = OK;
     code = metadata->topic_cnt == 1 ? metadata->topics[0].err
                                     : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
     if (code)
-        e = kafka_fail("topic metadata", code);
+        e = topic_fail(code);
     else if (metadata->topics[0].partition_cnt == 0)
         e = FAIL(ERR_NOT_FOUND, "topic does not exist");
     else if (metadata->topics[0].partition_cnt > PARTITIONS_MAX)
@@ -242,7 +281,7 @@ static struct err intern_topic(struct log *log, const char *name, struct log_top
     if (!topic) {
         if (log->topics_count == TOPICS_MAX || strlen(name) >= TOPIC_LEN_MAX)
             return FAIL(ERR_CONFIG, "too many topics");
-        TRY(ask_partitions(log, name, &partitions));
+        TRY(ask_partitions(log, name, METADATA_TIMEOUT_MS, &partitions));
         topic = &log->topics[log->topics_count++];
         topic->log = log;
         topic->partitions = partitions;
@@ -272,12 +311,12 @@ int log_topic_partitions(const struct log_topic *topic)
 }
 
 /* A topic that we know and a broker does not, or a partition without leader, is one that is being
- * made or moved: it will be there. A question that a silent connection swallowed is asked again. */
+ * made or moved, or its broker is fenced: it will be there. A question that a silent connection
+ * swallowed is asked again. */
 static bool is_moving(rd_kafka_resp_err_t code)
 {
-    return code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
+    return is_unknown(code) || code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
            code == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
-           code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
            code == RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE ||
            code == RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT ||
            code == RD_KAFKA_RESP_ERR__TIMED_OUT;
@@ -306,6 +345,23 @@ static rd_kafka_resp_err_t ask_offsets(struct log *log, const struct log_partiti
     return code;
 }
 
+/* Once it has heard of a partition without leader, librdkafka says "unknown partition" without
+ * asking anybody, for seconds: it is made to ask. */
+static void look_again(struct log *log, const struct log_partition *of, size_t count,
+                       int64_t until_ms)
+{
+    for (size_t i = 0; i < count; i++) {
+        int64_t left_ms = until_ms - clock_monotonic_ms();
+        int partitions;
+        if (left_ms <= 0)
+            return;
+        if (i > 0 && of[i].topic == of[i - 1].topic)
+            continue;
+        struct err e = ask_partitions(log, of[i].topic->name, (int)left_ms, &partitions);
+        (void)e; /* the next answer will tell */
+    }
+}
+
 /* Asks until the partitions have come to rest, or until `until_ms`. */
 static struct err find_offsets(struct log *log, const struct log_partition *of, size_t count,
                                int64_t which, int64_t until_ms, int64_t *ret_offsets)
@@ -321,6 +377,8 @@ static struct err find_offsets(struct log *log, const struct log_partition *of, 
             return kafka_fail("ends of a partition", code);
         if (until_ms - clock_monotonic_ms() <= STEP_MS)
             return FAIL_CAUSE(ERR_UNAVAILABLE, "ends of a partition", code);
+        if (code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
+            look_again(log, of, count, until_ms);
         nanosleep(&(struct timespec){.tv_nsec = STEP_MS * 1000000L}, NULL);
     }
 }

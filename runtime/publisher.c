@@ -103,7 +103,7 @@ static struct err resume_feed(struct publisher *p, int partition, struct positio
     struct err e = position.offset < 0
                        ? FAIL(ERR_LOST, "no position: `topics apply` sets the first one")
                        : cursor_resume(&feed->cursor, p->reader, p->source, partition, position);
-    if (e.code == ERR_OK || err_class(e) == ERR_CLASS_RETRY)
+    if (!err_is_final(e))
         return e;
     halt(p, partition, e);
     return OK;
@@ -178,7 +178,7 @@ static struct err drain_feed(struct publisher *p, int partition)
         before = feed->cursor.next;
         arena_reset(&p->arena);
         struct err e = cursor_read(&feed->cursor, p->reader, &p->arena, p->facts, FACTS_MAX, &n);
-        if (e.code != ERR_OK && err_class(e) != ERR_CLASS_RETRY)
+        if (err_is_final(e))
             halt(p, partition, e);
         if (e.code != ERR_OK)
             return OK;

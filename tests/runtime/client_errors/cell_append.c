@@ -69,11 +69,6 @@ static bool passes_by_itself(enum how how)
     return how == HOW_ONCE || how == HOW_FIVE_TIMES || how == HOW_SLOW;
 }
 
-static bool lasts_until_it_is_given_up(enum how how)
-{
-    return how == HOW_LASTING || how == HOW_BROKER_DOWN;
-}
-
 static void count(struct story *s, const struct log_record *r, int *last)
 {
     int which = r->value.len == 6   ? (memcmp(r->value.at, "before", 6) == 0 ? BEFORE : DURING)
@@ -136,11 +131,11 @@ static struct finding tell(struct story *s, const struct cell *cell)
         return broken("not even taken");
     if (cell->how == HOW_ANSWER_LOST)
         lose_the_answer(s);
-    if (!passes_by_itself(cell->how) && !lasts_until_it_is_given_up(cell->how))
+    if (!passes_by_itself(cell->how) && !how_lasts(cell->how))
         mock_heal(&s->mock, cell->api, cell->how);
     if (!await_report(s, DURING))
         return broken("no report");
-    if (lasts_until_it_is_given_up(cell->how))
+    if (how_lasts(cell->how))
         mock_heal(&s->mock, cell->api, cell->how);
     if (!works_again(s))
         return broken("appends go on failing");

@@ -77,7 +77,7 @@ static struct finding take_seat(struct story *s, const struct cell *cell)
     int clients = mock_clients();
     if (seated_before && !trouble_its_seat(s, cell))
         return broken("no first seat");
-    if (cell->how == HOW_LASTING || cell->how == HOW_BROKER_DOWN) {
+    if (how_lasts(cell->how)) {
         if (!seated_before && await_seat(s, LASTS_MS))
             return broken("a seat nobody gave");
         mock_heal(&s->mock, cell->api, cell->how);

@@ -202,7 +202,7 @@ static bool in_trouble(struct story *s, const struct cell *cell)
         lose_the_answer(s);
     else if (cell->how == HOW_LASTING && again)
         let_it_be_met(s, cell->api);
-    else if (cell->how == HOW_LASTING || down)
+    else if (how_lasts(cell->how))
         let_pass(s, LASTS_MS);
     else
         return true;

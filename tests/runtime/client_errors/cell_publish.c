@@ -114,7 +114,7 @@ static struct finding tell(struct story *s)
     if (!publish(s, 'a', &started))
         return broken("the first transaction");
     mock_trouble(&s->mock, cell->api, cell->error, cell->how);
-    if (cell->how == HOW_LASTING || cell->how == HOW_BROKER_DOWN)
+    if (how_lasts(cell->how))
         s->healed_at_ms = clock_monotonic_ms() + LASTS_MS;
     if (is_of_the_start(cell->api))
         started = false;

@@ -86,8 +86,7 @@ static struct finding judge(const struct story *s)
 
 static void through_trouble(struct story *s, const struct cell *cell)
 {
-    bool lasting = cell->how == HOW_LASTING || cell->how == HOW_BROKER_DOWN;
-    if (lasting) {
+    if (how_lasts(cell->how)) {
         read_to(s, RECORDS, LASTS_MS);
         mock_heal(&s->mock, cell->api, cell->how);
     }
@@ -100,7 +99,7 @@ struct finding cell_tail(const struct cell *cell)
     if (!open_all(&s) || log_follow(s.reader, s.topic, 0).code != ERR_OK || !append(&s, 0, 5))
         return close_all(&s, broken("cannot begin"));
     read_to(&s, FIRST_LOT, CELL_MS);
-    if (cell->how == HOW_BROKER_DOWN) {
+    if (cell->how == HOW_BROKER_DOWN || cell->how == HOW_UNLED) {
         if (!append(&s, FIRST_LOT, RECORDS))
             return close_all(&s, broken("cannot append"));
         mock_trouble(&s.mock, cell->api, cell->error, cell->how);

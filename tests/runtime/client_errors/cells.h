@@ -51,6 +51,7 @@ struct finding cell_seat(const struct cell *cell);
 struct finding cell_offsets(const struct cell *cell);
 struct finding cell_publish(const struct cell *cell);
 struct finding cell_own(const struct cell *cell);
+struct finding cell_effect(const struct cell *cell);
 
 __attribute__((format(printf, 1, 2))) struct finding broken(const char *format, ...);
 struct finding found(enum ending ending);

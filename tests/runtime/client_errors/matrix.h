@@ -26,6 +26,7 @@ static const struct cell append_cells[] = {
     {API_PRODUCE, E(KAFKA_STORAGE_ERROR), HOW_LASTING, V_FAILED},
     {API_PRODUCE, CUT, HOW_LASTING, V_FAILED},
     {API_PRODUCE, E(NO_ERROR), HOW_BROKER_DOWN, V_FAILED},
+    {API_PRODUCE, E(NO_ERROR), HOW_UNLED, V_FAILED},
     /* What no repetition can better fails at once. */
     {API_PRODUCE, E(TOPIC_AUTHORIZATION_FAILED), HOW_ONCE, V_FAILED},
     {API_PRODUCE, E(TOPIC_AUTHORIZATION_FAILED), HOW_LASTING, V_FAILED},
@@ -71,6 +72,7 @@ static const struct cell tail_cells[] = {
     {API_FETCH, CUT, HOW_LASTING, V_ONCE},
     {API_FETCH, E(NO_ERROR), HOW_SLOW, V_ONCE},
     {API_FETCH, E(NO_ERROR), HOW_BROKER_DOWN, V_ONCE},
+    {API_FETCH, E(NO_ERROR), HOW_UNLED, V_ONCE},
 };
 
 static const struct cell fetch_cells[] = {
@@ -85,6 +87,7 @@ static const struct cell fetch_cells[] = {
     {API_FETCH, CUT, HOW_LASTING, V_ONCE},
     {API_FETCH, E(NO_ERROR), HOW_SLOW, V_ONCE},
     {API_FETCH, E(NO_ERROR), HOW_BROKER_DOWN, V_ONCE},
+    {API_FETCH, E(NO_ERROR), HOW_UNLED, V_ONCE},
 };
 
 static const struct cell ends_cells[] = {
@@ -101,6 +104,7 @@ static const struct cell ends_cells[] = {
     {API_LIST_OFFSETS, CUT, HOW_LASTING, V_UNTOLD},
     {API_LIST_OFFSETS, E(NO_ERROR), HOW_SLOW, V_ONCE},
     {API_LIST_OFFSETS, E(NO_ERROR), HOW_BROKER_DOWN, V_UNTOLD},
+    {API_LIST_OFFSETS, E(NO_ERROR), HOW_UNLED, V_UNTOLD},
 };
 
 static const struct cell topic_cells[] = {
@@ -230,6 +234,7 @@ static const struct cell publish_cells[] = {
     {API_END_TXN, CUT, HOW_ONCE, V_RESTARTED},
     {API_END_TXN, E(NO_ERROR), HOW_SLOW, V_ONCE},
     {API_PRODUCE, E(NO_ERROR), HOW_BROKER_DOWN, V_RESTARTED},
+    {API_PRODUCE, E(NO_ERROR), HOW_UNLED, V_RESTARTED},
 };
 
 static const struct cell own_cells[] = {
@@ -259,6 +264,7 @@ static const struct cell own_cells[] = {
     {API_LIST_OFFSETS, E(TOPIC_AUTHORIZATION_FAILED), HOW_LASTING, V_RETAKEN},
     {API_LIST_OFFSETS, CUT, HOW_FIVE_TIMES, V_ONCE},
     {API_LIST_OFFSETS, E(NO_ERROR), HOW_LEADERLESS, V_RETAKEN},
+    {API_LIST_OFFSETS, E(NO_ERROR), HOW_UNLED, V_ONCE},
     {API_FIND_COORDINATOR, E(COORDINATOR_NOT_AVAILABLE), HOW_LASTING, V_ONCE},
     {API_JOIN_GROUP, E(COORDINATOR_LOAD_IN_PROGRESS), HOW_LASTING, V_ONCE},
     {API_JOIN_GROUP, E(FENCED_INSTANCE_ID), HOW_ONCE, V_ONCE},
@@ -268,13 +274,34 @@ static const struct cell own_cells[] = {
     {API_HEARTBEAT, E(UNKNOWN_MEMBER_ID), HOW_ONCE, V_ONCE},
 };
 
+/* An effect that halts by mistake holds up every payment of its partition. */
+static const struct cell effect_cells[] = {
+    {API_LIST_OFFSETS, E(NO_ERROR), HOW_UNLED, V_ONCE},
+    {API_LIST_OFFSETS, E(UNKNOWN_TOPIC_OR_PART), HOW_LASTING, V_ONCE},
+    {API_LIST_OFFSETS, E(NOT_LEADER_FOR_PARTITION), HOW_LASTING, V_ONCE},
+    {API_LIST_OFFSETS, E(TOPIC_AUTHORIZATION_FAILED), HOW_LASTING, V_ONCE},
+    {API_LIST_OFFSETS, CUT, HOW_LASTING, V_ONCE},
+    {API_OFFSET_FETCH, E(NOT_COORDINATOR), HOW_LASTING, V_ONCE},
+    {API_OFFSET_FETCH, E(UNSTABLE_OFFSET_COMMIT), HOW_LASTING, V_ONCE},
+    {API_OFFSET_FETCH, E(GROUP_AUTHORIZATION_FAILED), HOW_LASTING, V_ONCE},
+    {API_OFFSET_FETCH, E(TOPIC_AUTHORIZATION_FAILED), HOW_LASTING, V_ONCE},
+    {API_OFFSET_FETCH, E(UNKNOWN_TOPIC_OR_PART), HOW_LASTING, V_ONCE},
+    {API_FETCH, E(UNKNOWN_TOPIC_OR_PART), HOW_LASTING, V_ONCE},
+    {API_FETCH, E(NOT_LEADER_FOR_PARTITION), HOW_LASTING, V_ONCE},
+    {API_FETCH, E(TOPIC_AUTHORIZATION_FAILED), HOW_LASTING, V_ONCE},
+    {API_FETCH, E(OFFSET_OUT_OF_RANGE), HOW_LASTING, V_ONCE},
+    {API_JOIN_GROUP, E(COORDINATOR_LOAD_IN_PROGRESS), HOW_LASTING, V_ONCE},
+    {API_HEARTBEAT, E(FENCED_INSTANCE_ID), HOW_ONCE, V_ONCE},
+    {API_FETCH, E(NO_ERROR), HOW_BROKER_DOWN, V_ONCE},
+};
+
 static const struct part parts[] = {
 #define PART(name)                                            \
     {                                                         \
 #name, cell_##name, name##_cells, COUNT(name##_cells) \
     }
     /* the slowest first */
-    PART(append), PART(own),  PART(seat),  PART(publish), PART(fetch),
-    PART(tail),   PART(ends), PART(topic), PART(offsets),
+    PART(append), PART(own),  PART(effect), PART(seat),  PART(publish),
+    PART(fetch),  PART(tail), PART(ends),   PART(topic), PART(offsets),
 #undef PART
 };

@@ -64,6 +64,7 @@ struct log_topic *mock_topic(struct mock *mock, const char *name, int partitions
     (void)code;
     must(log_topic(mock->log, name, &topic));
     mock->topic = log_topic_name(topic);
+    mock->partitions = partitions;
     return topic;
 }
 
@@ -92,25 +93,57 @@ static void slow(struct mock *mock, enum api api, int ms)
                                                          RD_KAFKA_RESP_ERR_NO_ERROR, ms);
 }
 
-void mock_trouble(struct mock *mock, enum api api, rd_kafka_resp_err_t error, enum how how)
+static void lead_all(struct mock *mock, int partitions, int broker)
 {
-    if (how == HOW_BROKER_DOWN)
-        rd_kafka_mock_broker_set_down(mock->cluster, -1);
-    else if (how == HOW_LEADERLESS)
-        for (int p = 0; p < LEADERLESS; p++)
-            rd_kafka_mock_partition_set_leader(mock->cluster, mock->topic, p, -1);
-    else if (how == HOW_SLOW || how == HOW_ANSWER_LOST)
-        slow(mock, api, how == HOW_SLOW ? SLOW_MS : ANSWER_LOST_MS);
-    else if (api == API_METADATA)
+    for (int p = 0; p < partitions; p++)
+        rd_kafka_mock_partition_set_leader(mock->cluster, mock->topic, p, broker);
+}
+
+static void say(struct mock *mock, enum api api, rd_kafka_resp_err_t error, size_t times)
+{
+    if (api == API_METADATA)
         rd_kafka_mock_topic_set_error(mock->cluster, mock->topic, error);
     else
-        push(mock, api, error, how == HOW_ONCE ? 1 : how == HOW_FIVE_TIMES ? 5 : LASTING);
+        push(mock, api, error, times);
+}
+
+void mock_trouble(struct mock *mock, enum api api, rd_kafka_resp_err_t error, enum how how)
+{
+    switch (how) {
+    case HOW_BROKER_DOWN:
+        rd_kafka_mock_broker_set_down(mock->cluster, -1);
+        break;
+    case HOW_LEADERLESS:
+        lead_all(mock, LEADERLESS, -1);
+        break;
+    case HOW_UNLED:
+        lead_all(mock, mock->partitions, -1);
+        break;
+    case HOW_SLOW:
+        slow(mock, api, SLOW_MS);
+        break;
+    case HOW_ANSWER_LOST:
+        slow(mock, api, ANSWER_LOST_MS);
+        break;
+    case HOW_ONCE:
+        say(mock, api, error, 1);
+        break;
+    case HOW_FIVE_TIMES:
+        say(mock, api, error, 5);
+        break;
+    case HOW_LASTING:
+    case HOWS:
+        say(mock, api, error, LASTING);
+        break;
+    }
 }
 
 void mock_heal(struct mock *mock, enum api api, enum how how)
 {
     if (how == HOW_BROKER_DOWN || how == HOW_ANSWER_LOST)
         rd_kafka_mock_broker_set_up(mock->cluster, -1);
+    else if (how == HOW_UNLED)
+        lead_all(mock, mock->partitions, 1);
     else if (api == API_METADATA)
         rd_kafka_mock_topic_set_error(mock->cluster, mock->topic, RD_KAFKA_RESP_ERR_NO_ERROR);
     else if (mock->leader && api == API_PRODUCE) /* a broker's own errors cannot be taken back */

@@ -37,16 +37,24 @@ enum how {
     HOW_BROKER_DOWN, /* all of them, connections cut, until healed */
     HOW_ANSWER_LOST, /* carried out, but the connection is cut before the answer */
     HOW_LEADERLESS,  /* the first three partitions of the log have no leader, and are not healed */
+    HOW_UNLED,       /* the log has no leader until healed, as while a broker is fenced */
     HOWS
 };
 
 enum { LEADERLESS = 3 };
 
+/* Until mock_heal. */
+static inline bool how_lasts(enum how how)
+{
+    return how == HOW_LASTING || how == HOW_BROKER_DOWN || how == HOW_UNLED;
+}
+
 struct mock {
     rd_kafka_t *keeper;
     rd_kafka_mock_cluster_t *cluster;
     struct log *log;   /* the product's */
-    const char *topic; /* the one that trouble of metadata is about */
+    const char *topic; /* the one that trouble of metadata and of leaders is about */
+    int partitions;    /* of it */
     int leader;        /* 0; or the broker that alone fails to write: it leads partition 0 of topic,
                           and healing makes the next one lead */
 };

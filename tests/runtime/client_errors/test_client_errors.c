@@ -30,8 +30,9 @@ static const char *const ending_texts[] = {
 #undef X
 };
 
-static const char *const how_texts[HOWS] = {
-    "once", "5 times", "lasting", "late by 0.7 s", "brokers down", "answer lost", "of others"};
+static const char *const how_texts[HOWS] = {"once",          "5 times",      "lasting",
+                                            "late by 0.7 s", "brokers down", "answer lost",
+                                            "of others",     "no leader"};
 
 struct finding broken(const char *format, ...)
 {
