@@ -117,6 +117,12 @@ class Run:
             for lived, code in process.deaths:
                 self.complaints.append(f"{name} ended by itself with {code} after {lived:.1f} s, see {name}.log")
 
+    def note_halts(self):
+        """What stands still holds up only those who wait for it, and may be nobody."""
+        for name in self.crew.foldlogs():
+            with open(f"{self.run}/{name}.log", encoding="utf-8", errors="replace") as file:
+                self.complaints += [f"{name}: {line.strip()}" for line in file if '_halted","' in line]
+
     def times(self):
         names = self.crew.foldlogs()
         seen = ({n: f"{self.run}/{n}.log" for n in names}, {n: self.crew.processes[n].history for n in names},
@@ -157,6 +163,7 @@ def main():
         run.verify()
         run.stop_foldlogs()
         run.note_deaths()
+        run.note_halts()
         findings.violations += run.complaints
     except KeyboardInterrupt:
         run.tell("interrupted")

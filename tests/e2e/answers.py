@@ -5,7 +5,7 @@ import subprocess
 import sys
 import uuid
 
-from system import System, agrees, check, equal, finish
+from system import FOLLOWS_S, System, agrees, check, equal, finish, wait_until
 
 PROBLEM = "application/problem+json"
 
@@ -151,7 +151,8 @@ def operators_verbs(foldlog, sku):
     one_line = foldlog.must("state", "order", order_id, "--json")
     equal("state for people has many lines, for programs one",
           (len(one_line.splitlines()), json.loads(one_line)), (1, state))
-    others = [("product", sku), ("inventory", sku), ("payment", foldlog.payment(order_id)["id"]), ("fulfilment", order_id)]
+    payment = wait_until("its payment in the read model", lambda: foldlog.payment(order_id), FOLLOWS_S)
+    others = [("product", sku), ("inventory", sku), ("payment", payment["id"]), ("fulfilment", order_id)]
     check("state of all other services", all(json.loads(foldlog.must("state", *other))["state"] for other in others))
     late = foldlog.verb("state", "order", order_id, "--version", "99")
     check("state at a version that is not there: not found, and which is the newest",

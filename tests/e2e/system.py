@@ -88,6 +88,7 @@ class Answer:
 SECRETS = {"FOLDLOG_SECRET": "fingerprints of tests, 32 characters", "FOLDLOG_MASTER_KEY": "5a" * 32,
            "FOLDLOG_EMAIL_SECRET": "addresses of tests, 32 characters at least"}
 LINES_TOLD = 6
+FOLLOWS_S = 10  # a read model
 TOKEN_S = 480  # an access token is used for so long; it lives ten minutes
 
 
@@ -277,16 +278,29 @@ class System:
         self.must("admin")
         self.buyer = self.person("buyer")
 
-    def tell_state(self):
-        """For whoever reads why a test failed: what the processes said last, but not librdkafka's own words."""
+    def said(self):
+        """{file: lines} of all processes, without librdkafka's own words."""
+        found = {}
         for path in sorted(glob.glob(f"{self.name}*.log")):
             with open(path, encoding="utf-8", errors="replace") as file:
-                said = [line for line in file if '"kafka_says"' not in line][-LINES_TOLD:]
-            print(f"---- {path}\n{''.join(said)}", end="", flush=True)
+                found[path] = [line for line in file if '"kafka_says"' not in line]
+        return found
+
+    def tell_state(self):
+        """For whoever reads why a test failed."""
+        for path, lines in self.said().items():
+            print(f"---- {path}\n{''.join(lines[-LINES_TOLD:])}", end="", flush=True)
+
+    def nothing_halted(self):
+        """A partition that stands still holds up only those who wait for it, and may be nobody."""
+        halts = [line for lines in self.said().values() for line in lines if '_halted","' in line]
+        equal("nothing has halted", halts, [])
 
     def __exit__(self, kind, value, trace):
         if kind:
             self.tell_state()
+        else:
+            self.nothing_halted()
         if self.process and kind:
             self.process.kill()
             self.process.wait()
@@ -381,7 +395,11 @@ class System:
         return wait_until(so_far, rest, seconds)
 
     def stock(self, sku):
-        return self.done(self.get(f"/v1/inventory/{sku}")).json
+        """Of a product whose addition may have been answered before the read model knew of it."""
+        def known():
+            answer = self.get(f"/v1/inventory/{sku}")
+            return answer if answer.status != 404 else None
+        return self.done(wait_until(f"{sku} in the read model", known, FOLLOWS_S)).json
 
     def payment(self, order_id):
         items = self.done(self.get(f"/v1/payments?order_id={order_id}"))["items"]
@@ -406,7 +424,7 @@ class System:
         return found
 
 
-def agrees(probe, seconds=10):
+def agrees(probe, seconds=FOLLOWS_S):
     """Read models follow the log: the last complaint that is left when the time is over; None: it agrees."""
     end = time.monotonic() + seconds
     while True:
