@@ -101,8 +101,11 @@ static void look_at_group(struct doctor *d, const char *group, const char *servi
     for (int p = 0; p < log_topic_partitions(topic); p++) {
         int64_t first, end;
         e = log_ends(topic, p, &first, &end);
-        bool good = e.code == ERR_OK && offsets[p] >= first && offsets[p] <= end;
-        if (!good) {
+        if (e.code != ERR_OK) {
+            say_err(d, group, e);
+            return;
+        }
+        if (offsets[p] < first || offsets[p] > end) {
             snprintf(note, sizeof note, "position %lld of partition %d lies outside its log",
                      (long long)offsets[p], p);
             say(d, false, group, note);

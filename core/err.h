@@ -64,7 +64,7 @@ struct err {
     } while (0)
 
 enum err_class err_class(struct err e);
-/* Trying again helps nothing: whoever follows a partition halts there. Anything else may pass. */
+/* Whoever follows a partition halts upon these, and begins anew upon all others. */
 bool err_is_final(struct err e);
 /* The general text of the code; e.what says which thing. */
 const char *err_text(struct err e);

@@ -16,7 +16,14 @@
 #include "runtime/kafka_offsets.h"
 #include "runtime/report.h"
 
-enum { FACTS_MAX = 16, WAIT_MAX_MS = 200, URL_MAX = 2048, SLOT_BITS = 9, RESUME_RETRY_MS = 1000 };
+enum {
+    FACTS_MAX = 16,
+    WAIT_MAX_MS = 200,
+    URL_MAX = 2048,
+    SLOT_BITS = 9,
+    RESUME_RETRY_MS = 1000,
+    RESUMES_PER_LINE = 10
+};
 _Static_assert(EFFECT_JOBS_MAX == 1 << SLOT_BITS, "a tag names a slot");
 
 enum job_state {
@@ -55,6 +62,7 @@ struct feed {
     int64_t committed;
     int64_t repeat_until; /* decisions before it may have been begun by another process */
     int64_t resume_at_ms;
+    int resumes; /* tried in vain */
 };
 
 struct worker {
@@ -483,6 +491,9 @@ static void resume_feed(struct worker *w, int partition)
         halt(w, partition, e);
     } else {
         feed->resume_at_ms = clock_monotonic_ms() + RESUME_RETRY_MS;
+        if (feed->resumes++ % RESUMES_PER_LINE == 0)
+            report(REPORT_WARN, "effect_waits", "effect", w->effect->name, "partition",
+                   report_number(partition), "why", report_err(e), NULL);
     }
 }
 

@@ -1,6 +1,7 @@
 /* The process's connection to Kafka: configuration, topics, the ends of partitions. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <syslog.h>
 #include <time.h>
 
 #include "runtime/clock.h"
@@ -60,12 +61,12 @@ static struct err set_all(const struct log *log, rd_kafka_conf_t *conf)
 
 /* While a broker is away every connection of every client says so, each second: SAID_MAX lines of
  * the process in SAID_MS. -1: not this one; else how many were left out before it. */
-static int said_before(void)
+static int left_out_before(void)
 {
     enum { SAID_MAX = 5, SAID_MS = 10000 };
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     static int64_t since_ms = -SAID_MS;
-    static int said, unsaid;
+    static int said, left_out;
     int before = -1;
     int64_t now_ms = clock_monotonic_ms();
     pthread_mutex_lock(&lock);
@@ -75,23 +76,23 @@ static int said_before(void)
     }
     if (said < SAID_MAX) {
         said++;
-        before = unsaid;
-        unsaid = 0;
+        before = left_out;
+        left_out = 0;
     } else {
-        unsaid++;
+        left_out++;
     }
     pthread_mutex_unlock(&lock);
     return before;
 }
 
-/* What librdkafka has to say goes where everything goes; all of it at log level debug. */
+/* What librdkafka has to say goes where everything goes. */
 static void on_log(const rd_kafka_t *client, int level, const char *facility, const char *text)
 {
-    int before = said_before();
-    (void)level;
-    if (before >= 0 || report_least == REPORT_DEBUG)
+    bool whole = level <= LOG_CRIT || report_least == REPORT_DEBUG;
+    int left_out = whole ? 0 : left_out_before();
+    if (left_out >= 0)
         report(REPORT_WARN, "kafka_says", "client", client ? rd_kafka_name(client) : "", "facility",
-               facility, "text", text, "left_out", report_number(before > 0 ? before : 0), NULL);
+               facility, "text", text, "left_out", report_number(left_out), NULL);
 }
 
 rd_kafka_conf_t *kafka_conf(const struct log *log)
@@ -110,9 +111,11 @@ struct err kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **r
     char text[KAFKA_ERROR_LEN];
     rd_kafka_t *client = rd_kafka_new(type, conf, text, sizeof text);
     if (!client) {
+        rd_kafka_resp_err_t code = rd_kafka_last_error();
         fprintf(stderr, "kafka: %s\n", text);
         rd_kafka_conf_destroy(conf);
-        return FAIL(ERR_CONFIG, "kafka client");
+        return code == RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE ? kafka_fail("kafka client", code)
+                                                            : FAIL(ERR_CONFIG, "kafka client");
     }
     *ret_client = client;
     return OK;
@@ -345,29 +348,39 @@ static rd_kafka_resp_err_t ask_offsets(struct log *log, const struct log_partiti
     return code;
 }
 
-/* Once it has heard of a partition without leader, librdkafka says "unknown partition" without
- * asking anybody, for seconds: it is made to ask. */
-static void look_again(struct log *log, const struct log_partition *of, size_t count,
-                       int64_t until_ms)
+/* Once it has heard of a partition without leader, librdkafka tells so, or "unknown partition",
+ * for seconds without asking anybody. */
+static bool is_hearsay(rd_kafka_resp_err_t code)
+{
+    return is_unknown(code) || code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+}
+
+/* Makes librdkafka ask about the topics of these partitions. */
+static void renew_metadata(struct log *log, const struct log_partition *of, size_t count,
+                           int64_t until_ms)
 {
     for (size_t i = 0; i < count; i++) {
         int64_t left_ms = until_ms - clock_monotonic_ms();
+        size_t earlier = 0;
         int partitions;
+        while (of[earlier].topic != of[i].topic)
+            earlier++;
+        if (earlier < i)
+            continue;
         if (left_ms <= 0)
             return;
-        if (i > 0 && of[i].topic == of[i - 1].topic)
-            continue;
         struct err e = ask_partitions(log, of[i].topic->name, (int)left_ms, &partitions);
         (void)e; /* the next answer will tell */
     }
 }
 
-/* Asks until the partitions have come to rest, or until `until_ms`. */
+/* Asks until the partitions have come to rest, or until `until_ms`; but one that has no leader, on
+ * the broker's own word, is not waited for: whoever asks has others to look after. */
 static struct err find_offsets(struct log *log, const struct log_partition *of, size_t count,
                                int64_t which, int64_t until_ms, int64_t *ret_offsets)
 {
     enum { STEP_MS = 50 };
-    for (;;) {
+    for (bool renewed = false;;) {
         int64_t left_ms = until_ms - clock_monotonic_ms();
         rd_kafka_resp_err_t code =
             ask_offsets(log, of, count, which, left_ms > 0 ? (int)left_ms : 0, ret_offsets);
@@ -375,10 +388,12 @@ static struct err find_offsets(struct log *log, const struct log_partition *of, 
             return OK;
         if (!is_moving(code))
             return kafka_fail("ends of a partition", code);
-        if (until_ms - clock_monotonic_ms() <= STEP_MS)
+        if (until_ms - clock_monotonic_ms() <= STEP_MS || (is_hearsay(code) && renewed))
             return FAIL_CAUSE(ERR_UNAVAILABLE, "ends of a partition", code);
-        if (code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
-            look_again(log, of, count, until_ms);
+        if (is_hearsay(code)) {
+            renew_metadata(log, of, count, until_ms);
+            renewed = true;
+        }
         nanosleep(&(struct timespec){.tv_nsec = STEP_MS * 1000000L}, NULL);
     }
 }

@@ -182,7 +182,7 @@ static void move_tail(struct tail *t, int64_t next)
 static bool restart(const struct fetcher *fetcher, struct tail *t)
 {
     int64_t first, end;
-    if (log_ends(t->topic, t->partition, &first, &end).code != ERR_OK)
+    if (log_ends_within(t->topic, t->partition, RESTART_MS, &first, &end).code != ERR_OK)
         return false;
     int64_t place = t->next < first ? first : t->next > end ? end : t->next;
     rd_kafka_consume_stop(t->handle, t->partition);
@@ -196,17 +196,17 @@ static bool restart(const struct fetcher *fetcher, struct tail *t)
 /* At most once per second: who is out of range again at once would ask without a pause. */
 static void restart_or_note(struct fetcher *fetcher, struct tail *t)
 {
-    int64_t now = clock_monotonic_ms();
     if (t->is_stopped)
         return;
-    if (now - t->restarted_ms >= RESTART_MS && restart(fetcher, t)) {
-        t->restarted_ms = now;
+    if (!atomic_load(&fetcher->stop) && clock_monotonic_ms() - t->restarted_ms >= RESTART_MS &&
+        restart(fetcher, t)) {
+        t->restarted_ms = clock_monotonic_ms();
         return;
     }
     t->is_stopped = true;
     t->next_stopped = fetcher->stopped;
     fetcher->stopped = t;
-    fetcher->restart_at_ms = now + RESTART_MS;
+    fetcher->restart_at_ms = clock_monotonic_ms() + RESTART_MS;
 }
 
 static void restart_stopped(struct fetcher *fetcher)

@@ -34,9 +34,11 @@ static bool starts(const char *state, const char *with)
     return strncmp(state, with, strlen(with)) == 0;
 }
 
-/* PostgreSQL, appendix A: error codes. */
+/* PostgreSQL, appendix A: error codes. What the statement itself is wrong in halts; all else may
+ * pass: connections, conflicts, a full disk, a server in trouble. */
 static struct err judge_state(const char *state)
 {
+    static const char *const final[] = {"0A", "21", "22", "23", "42", "44", "54"};
     int32_t cause = pack_state(state);
     if (starts(state, "FL"))
         return FAIL_CAUSE(ERR_DEPOSED, "fence of the read models", cause);
@@ -44,11 +46,10 @@ static struct err judge_state(const char *state)
         return FAIL_CAUSE(ERR_NOT_FOUND, "table of a read model", cause);
     if (starts(state, "57014"))
         return FAIL_CAUSE(ERR_TIMEOUT, "statement took too long", cause);
-    if (starts(state, "08") || starts(state, "57P0") || starts(state, "40001") ||
-        starts(state, "40P01") || starts(state, "53") || starts(state, "55P03") ||
-        starts(state, "25006"))
-        return FAIL_CAUSE(ERR_UNAVAILABLE, "database", cause);
-    return FAIL_CAUSE(ERR_REFUSED, "statement", cause);
+    for (size_t i = 0; i < COUNT(final); i++)
+        if (starts(state, final[i]) && !starts(state, "42501")) /* a privilege may be given back */
+            return FAIL_CAUSE(ERR_REFUSED, "statement", cause);
+    return FAIL_CAUSE(ERR_UNAVAILABLE, "database", cause);
 }
 
 static void keep_message(struct pg *pg, const char *message)

@@ -13,13 +13,23 @@
 #include "runtime/kafka_transaction.h"
 #include "runtime/report.h"
 
-enum { FACTS_MAX = 128, ARENA_BYTES = 4 * 1024 * 1024, POLL_MS = 200, STARTS_EXPECTED = 6 };
+enum {
+    FACTS_MAX = 128,
+    ARENA_BYTES = 4 * 1024 * 1024,
+    POLL_MS = 200,
+    STARTS_EXPECTED = 6,
+    RESUME_RETRY_MS = 1000,
+    RESUMES_PER_LINE = 10
+};
 
 /* One partition of the log. */
 struct feed {
+    struct position from; /* where the cursor begins */
     struct cursor cursor;
     int64_t committed; /* position of the group */
-    bool halted;
+    bool resumed, halted;
+    int resumes; /* tried in vain */
+    int64_t resume_at_ms;
 };
 
 struct publisher {
@@ -94,19 +104,30 @@ static void stumble(struct publisher *p, struct err why)
 
 /* ---- starting ------------------------------------------------------------------------------- */
 
-static struct err resume_feed(struct publisher *p, int partition, struct position position)
+static void begin_feed(struct publisher *p, int partition, struct position from)
+{
+    p->feeds[partition] = (struct feed){.from = from,
+                                        .committed = from.offset,
+                                        .cursor = {.next = from.offset, .done = from.offset}};
+    atomic_store(&p->stats->position[partition], from.offset);
+}
+
+/* A partition that cannot be read for a while holds up no other. */
+static void resume_feed(struct publisher *p, int partition)
 {
     struct feed *feed = &p->feeds[partition];
-    *feed = (struct feed){.committed = position.offset,
-                          .cursor = {.next = position.offset, .done = position.offset}};
-    atomic_store(&p->stats->position[partition], position.offset);
-    struct err e = position.offset < 0
+    if (clock_monotonic_ms() < feed->resume_at_ms)
+        return;
+    struct err e = feed->from.offset < 0
                        ? FAIL(ERR_LOST, "no position: `topics apply` sets the first one")
-                       : cursor_resume(&feed->cursor, p->reader, p->source, partition, position);
-    if (!err_is_final(e))
-        return e;
-    halt(p, partition, e);
-    return OK;
+                       : cursor_resume(&feed->cursor, p->reader, p->source, partition, feed->from);
+    feed->resumed = e.code == ERR_OK;
+    feed->resume_at_ms = clock_monotonic_ms() + RESUME_RETRY_MS;
+    if (err_is_final(e))
+        halt(p, partition, e);
+    else if (!feed->resumed && feed->resumes++ % RESUMES_PER_LINE == 0)
+        report(REPORT_WARN, "publisher_waits", "service", p->service, "partition",
+               report_number(partition), "why", report_err(e), NULL);
 }
 
 static struct err start(struct publisher *p)
@@ -115,7 +136,7 @@ static struct err start(struct publisher *p)
     TRY(transactor_start(p->transactor, positions));
     start_over(p);
     for (int i = 0; i < partitions(p); i++)
-        TRY(resume_feed(p, i, positions[i]));
+        begin_feed(p, i, positions[i]);
     p->started = true;
     p->starts = 0;
     p->retry_ms = PUBLISHER_RETRY_MIN_MS;
@@ -230,7 +251,10 @@ static struct err publish(struct publisher *p)
     p->turn = (p->turn + 1) % partitions(p); /* so that a long backlog starves no other partition */
     for (int i = 0; i < partitions(p) && p->events < PUBLISHER_BATCH_EVENTS; i++) {
         int partition = (p->turn + i) % partitions(p);
-        if (!p->feeds[partition].halted)
+        struct feed *feed = &p->feeds[partition];
+        if (!feed->halted && !feed->resumed)
+            resume_feed(p, partition);
+        if (!feed->halted && feed->resumed)
             TRY(drain_feed(p, partition));
     }
     return due(p) ? commit(p) : OK;

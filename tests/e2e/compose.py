@@ -15,7 +15,7 @@ if TOOLS and os.path.dirname(os.path.dirname(TOOLS)) != sys.prefix:
 import yaml
 
 from system import (SECRETS, Client, Person, System, agrees, check, equal, finish, free_port, services, stock_complaint,
-                    wait_until)
+                    wait_until, watched)
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 PROVIDED = {"kafka", "postgres", "payment-sandbox"}  # by ./dev test
@@ -53,6 +53,7 @@ class Composed:
         self.ports = {n: (free_port(), free_port()) for n in self.ours}
         self.keys = tempfile.mkdtemp(prefix="foldlog-keys-")
         self.run = os.urandom(4).hex()
+        watched.add(f"compose-{self.run}")
         self.processes = {}
 
     def here(self, text):
@@ -84,12 +85,12 @@ class Composed:
         equal(f"{name} ends with 0", (done.returncode, done.stderr if done.returncode else ""), (0, ""))
 
     def start(self, name):
-        with open(f"compose-{name}.log", "a", encoding="utf-8") as log:
+        with open(f"compose-{self.run}-{name}.log", "a", encoding="utf-8") as log:
             self.processes[name] = subprocess.Popen(self.command(name), env=self.environment(name), stdout=log, stderr=log)
 
     def healthy(self, name):
         if self.processes[name].poll() is not None:
-            raise SystemExit(f"FAIL  {name} ended with {self.processes[name].returncode}, see compose-{name}.log")
+            raise SystemExit(f"FAIL  {name} ended with {self.processes[name].returncode}, see compose-{self.run}-{name}.log")
         test = self.ours[name]["healthcheck"]["test"]
         assert test[0] == "CMD", test
         return subprocess.run(test[1:], env=self.environment(name), capture_output=True).returncode == 0
@@ -244,7 +245,7 @@ def wrong_password_is_told(composed):
     equal("doctor finds a wrong password", (done.returncode, found["good"]), (1, False))
     names_the_cause("doctor", found["note"])
     check("nor anywhere else", WRONG not in done.stdout + done.stderr)
-    log = "compose-wrong.log"
+    log = f"compose-{composed.run}-wrong.log"
     with open(log, "w", encoding="utf-8") as out:
         running = subprocess.Popen(composed.command("order-projections"), env=given, stdout=out, stderr=out)
     try:

@@ -42,7 +42,26 @@ def equal(name, got, wanted):
     return check(name, got == wanted, f"got {got!r}, wanted {wanted!r}")
 
 
+def said(prefix):
+    """{file: lines} of all logs that begin so, without librdkafka's own words."""
+    found = {}
+    for path in sorted(glob.glob(f"{glob.escape(prefix)}*.log")):
+        with open(path, encoding="utf-8", errors="replace") as file:
+            found[path] = [line for line in file if '"kafka_says"' not in line]
+    return found
+
+
+watched = set()  # prefixes of logs
+
+
+def nothing_halted():
+    """What stands still holds up only those who wait for it, and may be nobody."""
+    for prefix in sorted(watched):
+        equal("nothing has halted", [line for lines in said(prefix).values() for line in lines if '_halted","' in line], [])
+
+
 def finish():
+    nothing_halted()
     print(f"{failures} failed" if failures else "all good")
     sys.exit(1 if failures else 0)
 
@@ -190,7 +209,9 @@ class System:
     def __init__(self, binary, name=None, **settings):
         named = services()
         self.binary = binary
-        self.name = name or f"{os.path.splitext(os.path.basename(sys.argv[0]))[0]}-{os.getpid()}"
+        self.run = uuid.uuid4().hex[:8]
+        self.name = name or f"{os.path.splitext(os.path.basename(sys.argv[0]))[0]}-{self.run}"
+        watched.add(self.name)
         self.port, self.admin_port = free_port(), free_port()
         self.sandbox_port = urllib.parse.urlparse(named["SANDBOX"]).port
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("FOLDLOG_")}
@@ -203,7 +224,6 @@ class System:
         self.client, self.admin = Client(self.port, self.authorize), Client(self.admin_port)
         self.sandbox = Client(self.sandbox_port)
         self.process = None
-        self.run = uuid.uuid4().hex[:8]
         self.keys = 0
         self.boss = Person(self, f"boss-{self.run}@foldlog.example", f"password of {self.run}")
         self.buyer = None
@@ -278,29 +298,14 @@ class System:
         self.must("admin")
         self.buyer = self.person("buyer")
 
-    def said(self):
-        """{file: lines} of all processes, without librdkafka's own words."""
-        found = {}
-        for path in sorted(glob.glob(f"{self.name}*.log")):
-            with open(path, encoding="utf-8", errors="replace") as file:
-                found[path] = [line for line in file if '"kafka_says"' not in line]
-        return found
-
     def tell_state(self):
         """For whoever reads why a test failed."""
-        for path, lines in self.said().items():
+        for path, lines in said(self.name).items():
             print(f"---- {path}\n{''.join(lines[-LINES_TOLD:])}", end="", flush=True)
-
-    def nothing_halted(self):
-        """A partition that stands still holds up only those who wait for it, and may be nobody."""
-        halts = [line for lines in self.said().values() for line in lines if '_halted","' in line]
-        equal("nothing has halted", halts, [])
 
     def __exit__(self, kind, value, trace):
         if kind:
             self.tell_state()
-        else:
-            self.nothing_halted()
         if self.process and kind:
             self.process.kill()
             self.process.wait()
@@ -390,8 +395,12 @@ class System:
             return seen if ended or (seen and seen["phase"] == "needs_attention") else None
 
         def so_far():
-            done = self.verb("trace", order_id)
-            return f"order {order_id} at rest: {self.see(order_id)}, in the logs:\n{done.stdout}{done.stderr}"
+            try:
+                done = self.verb("trace", order_id)
+                told = done.stdout + done.stderr
+            except subprocess.TimeoutExpired:
+                told = "no answer"
+            return f"order {order_id} at rest: {self.see(order_id)}, in the logs:\n{told}"
         return wait_until(so_far, rest, seconds)
 
     def stock(self, sku):

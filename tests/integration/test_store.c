@@ -799,6 +799,60 @@ START_TEST(a_log_that_lost_its_end_halts_who_read_further)
 }
 END_TEST
 
+/* How often it has, too: a sequence is not rolled back. */
+static void let_orders_fail_with(const char *state)
+{
+    char sql[700];
+    snprintf(sql, sizeof sql,
+             "CREATE SEQUENCE IF NOT EXISTS failures;"
+             "CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+             " PERFORM nextval('failures'); RAISE EXCEPTION 'as told' USING ERRCODE = '%s';"
+             " END $$; CREATE TRIGGER failing BEFORE INSERT ON orders_g1 FOR EACH ROW"
+             " EXECUTE FUNCTION fail()",
+             state);
+    sql_to(conninfos[TRADE_ORDER], sql);
+}
+
+static bool has_failed(enum trade_service s, const struct projection *projection)
+{
+    (void)projection;
+    return sql_to(conninfos[s], "SELECT last_value FROM failures") > 2;
+}
+
+START_TEST(trouble_of_the_database_is_waited_out)
+{
+    static const char *const states[] = {"58030", "XX000", "42501", "40003", "53100"};
+    struct running worker;
+    start_worker(&worker, TRADE_ORDER, 0);
+    wait_for_all(TRADE_ORDER);
+    let_orders_fail_with(states[_i]);
+    trade_orders(trade, 20);
+    wait_until(has_failed, TRADE_ORDER, &orders_projection);
+    ck_assert(!is_halted(TRADE_ORDER, &orders_projection));
+    sql_to(conninfos[TRADE_ORDER], "DROP TRIGGER failing ON orders_g1");
+    wait_for_all(TRADE_ORDER);
+    all_must_be_the_fold(TRADE_ORDER);
+    stop_worker(&worker);
+}
+END_TEST
+
+START_TEST(a_row_that_the_database_refuses_halts_its_read_model_alone)
+{
+    static const char *const states[] = {"23514", "22001", "54000"};
+    struct running worker;
+    start_worker(&worker, TRADE_ORDER, 0);
+    wait_for_all(TRADE_ORDER);
+    let_orders_fail_with(states[_i]);
+    trade_orders(trade, 20);
+    wait_until(is_halted, TRADE_ORDER, &orders_projection);
+    ck_assert_ptr_nonnull(
+        strstr(info_of(TRADE_ORDER, &orders_projection).generation.reason, "as told"));
+    wait_until(is_caught_up, TRADE_ORDER, &order_lines_projection);
+    must_be_the_fold(TRADE_ORDER, &order_lines_projection);
+    stop_worker(&worker);
+}
+END_TEST
+
 /* ---- asking ---- */
 
 START_TEST(queries_read_all_kinds_and_write_nothing)
@@ -927,6 +981,8 @@ static Suite *store_suite(void)
     tcase_add_test(t, a_gap_halts_that_read_model_alone_and_says_where);
     tcase_add_test(t, an_unknown_type_halts_its_own_service_and_is_passed_over_by_others);
     tcase_add_test(t, a_log_that_lost_its_end_halts_who_read_further);
+    tcase_add_loop_test(t, trouble_of_the_database_is_waited_out, 0, 5);
+    tcase_add_loop_test(t, a_row_that_the_database_refuses_halts_its_read_model_alone, 0, 3);
     tcase_add_test(t, queries_read_all_kinds_and_write_nothing);
     tcase_add_test(t, migrate_twice_makes_everything_once);
     suite_add_tcase(suite, t);

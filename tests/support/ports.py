@@ -2,8 +2,8 @@
 import os
 import socket
 
-# Below the ports that the system gives to outgoing connections (32768 and up), which come and go; and above those of
-# ./dev. Each process begins at another place, and gives no port twice.
+# Below the ports that the system gives to outgoing connections (32768 and up), which come and go. Each process begins
+# at another place, and gives no port twice.
 FIRST, COUNT, STRIDE = 20000, 12000, 128
 _given = 0
 

@@ -181,6 +181,7 @@ static struct finding tell(struct story *s, const struct cell *cell)
     bool all = write_to(s, EVENTS) && await_taken(s, EVENTS);
     if (atomic_load(&s->stats.halted))
         return found(V_HALTED);
+    stop(s);
     return all ? found(V_ONCE) : broken("not all were taken up: %s", err_text(s->result));
 }
 

@@ -17,6 +17,7 @@ enum {
     FACTS_MAX = 256,
     ARENA_BYTES = 4 << 20,
     LASTS_MS = 2000,
+    LED_MS = 30000, /* those without leader hold up no other: half of it is waiting for the seat */
     MEETS_MS = 12000
 };
 
@@ -237,7 +238,7 @@ static struct finding tell(struct story *s, const struct cell *cell)
         return broken("the first commands");
     if (!in_trouble(s, cell))
         return broken("cannot send");
-    if (await_decided(s, COMMANDS, CELL_MS))
+    if (await_decided(s, COMMANDS, cell->how == HOW_LEADERLESS ? LED_MS : CELL_MS))
         return judge(s, cell);
     if (atomic_load(&s->status.halted) > 0)
         return found(V_HALTED);

@@ -16,6 +16,7 @@
     X(UNTOLD,    "told to wait")       /* an error that says: later. Afterwards right */          \
     X(ANEW,      "seat, anew")         /* by a new client */                                      \
     X(RETAKEN,   "taken over again")   /* the owner gave up and came back; decided once */        \
+    X(DECIDED,   "decided once")       /* one of these two: wanted, never found */                \
     X(RESTARTED, "started again")      /* the publisher began at its position */                  \
     X(HALTED,    "halted")             /* and says so */
 /* clang-format on */

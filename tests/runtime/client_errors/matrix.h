@@ -252,7 +252,9 @@ static const struct cell own_cells[] = {
     {API_PRODUCE, E(OUT_OF_ORDER_SEQUENCE_NUMBER), HOW_ONCE, V_RETAKEN},
     {API_PRODUCE, E(INVALID_PRODUCER_EPOCH), HOW_ONCE, V_RETAKEN},
     {API_PRODUCE, E(PRODUCER_FENCED), HOW_ONCE, V_RETAKEN},
-    {API_PRODUCE, E(UNKNOWN_PRODUCER_ID), HOW_ONCE, V_ONCE},
+    /* A request that was built already may go out before the one that is repeated: a broker knows
+     * by the sequence, this one does not, and then the rule makes the late decision void. */
+    {API_PRODUCE, E(UNKNOWN_PRODUCER_ID), HOW_ONCE, V_DECIDED},
     {API_PRODUCE, E(PRODUCER_FENCED), HOW_FIVE_TIMES, V_RETAKEN},
     {API_INIT_PRODUCER_ID, E(COORDINATOR_LOAD_IN_PROGRESS), HOW_FIVE_TIMES, V_ONCE},
     {API_INIT_PRODUCER_ID, E(CLUSTER_AUTHORIZATION_FAILED), HOW_LASTING, V_RETAKEN},

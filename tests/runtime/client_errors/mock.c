@@ -132,9 +132,10 @@ void mock_trouble(struct mock *mock, enum api api, rd_kafka_resp_err_t error, en
         say(mock, api, error, 5);
         break;
     case HOW_LASTING:
-    case HOWS:
         say(mock, api, error, LASTING);
         break;
+    case HOWS:
+        abort();
     }
 }
 
