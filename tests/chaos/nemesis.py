@@ -281,10 +281,11 @@ class Nemesis:
         is one."""
         topic = f"{step.whom}.log"
         self.await_broker()
-        found = records.read_topic(self.brokers, topic)
-        partition = max(found, key=lambda p: len(found[p]))
+        ends = records.ends_of(self.brokers, topic)
+        partition = max(ends, key=ends.get)
+        last = records.read_last(self.brokers, topic, partition, ends[partition], ECHOES) if ends[partition] else []
         self.harm("all", 0)
-        for record in found[partition][-ECHOES:]:
+        for record in last:
             if record.key:
                 self.append(topic, partition, record.value, record.key.decode())
         self.say(f"the last decisions of {topic}[{partition}] once more")

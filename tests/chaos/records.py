@@ -1,6 +1,7 @@
 """The bytes of Foldlog's records, read by their description in docs/protocol.md and by nothing of the product's code;
 and topics, read through kcat."""
 import json
+import re
 import struct
 import subprocess
 import uuid
@@ -263,6 +264,23 @@ def read_topic(brokers, topic):
     if done.returncode != 0:
         raise OSError(f"kcat {topic}: {done.stderr.decode(errors='replace')[-500:]}")
     return split_stream(done.stdout)
+
+
+def ends_of(brokers, topic):
+    """{partition: offset after its last record}."""
+    asked = [word for p in range(partitions_of(brokers, topic)) for word in ("-t", f"{topic}:{p}:-1")]
+    done = subprocess.run(["kcat", "-Q", "-b", brokers, *asked], capture_output=True, timeout=30, check=True)
+    found = (re.fullmatch(r"\S+ \[(\d+)\] offset (\d+)", line) for line in done.stdout.decode().splitlines())
+    return {int(line[1]): int(line[2]) for line in found}
+
+
+def read_last(brokers, topic, partition, end, count):
+    """So many records before `end`, of a log that may grow meanwhile."""
+    first = max(0, end - count)
+    done = subprocess.run(
+        ["kcat", "-C", "-b", brokers, "-t", topic, "-p", str(partition), "-o", str(first), "-c", str(end - first), "-q",
+         "-X", "check.crcs=true", "-f", RECORD_FORMAT], capture_output=True, timeout=30, check=True)
+    return split_stream(done.stdout)[partition]
 
 
 def partitions_of(brokers, topic):
