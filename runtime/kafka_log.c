@@ -313,13 +313,19 @@ int log_topic_partitions(const struct log_topic *topic)
     return topic->partitions;
 }
 
+/* Once it has heard of a partition without leader, librdkafka tells so, or "unknown partition",
+ * for seconds without asking anybody. */
+static bool is_hearsay(rd_kafka_resp_err_t code)
+{
+    return is_unknown(code) || code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+}
+
 /* A topic that we know and a broker does not, or a partition without leader, is one that is being
  * made or moved, or its broker is fenced: it will be there. A question that a silent connection
  * swallowed is asked again. */
 static bool is_moving(rd_kafka_resp_err_t code)
 {
-    return is_unknown(code) || code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
-           code == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
+    return is_hearsay(code) || code == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
            code == RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE ||
            code == RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT ||
            code == RD_KAFKA_RESP_ERR__TIMED_OUT;
@@ -346,13 +352,6 @@ static rd_kafka_resp_err_t ask_offsets(struct log *log, const struct log_partiti
     }
     rd_kafka_topic_partition_list_destroy(list);
     return code;
-}
-
-/* Once it has heard of a partition without leader, librdkafka tells so, or "unknown partition",
- * for seconds without asking anybody. */
-static bool is_hearsay(rd_kafka_resp_err_t code)
-{
-    return is_unknown(code) || code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
 }
 
 /* Makes librdkafka ask about the topics of these partitions. */

@@ -799,10 +799,13 @@ START_TEST(a_log_that_lost_its_end_halts_who_read_further)
 }
 END_TEST
 
-/* How often it has, too: a sequence is not rolled back. */
-static void let_orders_fail_with(const char *state)
+/* A worker that is there, and then 20 orders whose rows the database does not take. How often it
+ * was asked to, stands in a sequence: that is not rolled back. */
+static void start_failing_with(const char *state, struct running *worker)
 {
     char sql[700];
+    start_worker(worker, TRADE_ORDER, 0);
+    wait_for_all(TRADE_ORDER);
     snprintf(sql, sizeof sql,
              "CREATE SEQUENCE IF NOT EXISTS failures;"
              "CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
@@ -811,6 +814,7 @@ static void let_orders_fail_with(const char *state)
              " EXECUTE FUNCTION fail()",
              state);
     sql_to(conninfos[TRADE_ORDER], sql);
+    trade_orders(trade, 20);
 }
 
 static bool has_failed(enum trade_service s, const struct projection *projection)
@@ -823,10 +827,7 @@ START_TEST(trouble_of_the_database_is_waited_out)
 {
     static const char *const states[] = {"58030", "XX000", "42501", "40003", "53100"};
     struct running worker;
-    start_worker(&worker, TRADE_ORDER, 0);
-    wait_for_all(TRADE_ORDER);
-    let_orders_fail_with(states[_i]);
-    trade_orders(trade, 20);
+    start_failing_with(states[_i], &worker);
     wait_until(has_failed, TRADE_ORDER, &orders_projection);
     ck_assert(!is_halted(TRADE_ORDER, &orders_projection));
     sql_to(conninfos[TRADE_ORDER], "DROP TRIGGER failing ON orders_g1");
@@ -840,10 +841,7 @@ START_TEST(a_row_that_the_database_refuses_halts_its_read_model_alone)
 {
     static const char *const states[] = {"23514", "22001", "54000"};
     struct running worker;
-    start_worker(&worker, TRADE_ORDER, 0);
-    wait_for_all(TRADE_ORDER);
-    let_orders_fail_with(states[_i]);
-    trade_orders(trade, 20);
+    start_failing_with(states[_i], &worker);
     wait_until(is_halted, TRADE_ORDER, &orders_projection);
     ck_assert_ptr_nonnull(
         strstr(info_of(TRADE_ORDER, &orders_projection).generation.reason, "as told"));
