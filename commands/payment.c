@@ -42,7 +42,9 @@ struct payment {
     bool release_pending;
     bool capture_unknown; /* undoing means voiding or, if that is refused, refunding */
     uint16_t reference_len;
+    uint16_t method_len;
     char *reference; /* the provider's; kept while something may have to be undone */
+    char *method;    /* of payment; kept while the provider has not said yes or no to it */
 };
 
 static struct common_money amount_of(const struct payment *payment)
@@ -58,6 +60,11 @@ static struct text reference_of(const struct payment *payment)
     return (struct text){payment->reference, payment->reference_len};
 }
 
+static struct text method_of(const struct payment *payment)
+{
+    return (struct text){payment->method, payment->method_len};
+}
+
 static int64_t ordinal(uint16_t refused)
 {
     return refused < NUMBER_MAX ? refused + 1 : NUMBER_MAX;
@@ -71,6 +78,8 @@ static void emit_void(const struct payment *payment, struct uuid id, struct draf
              .order_id = payment->order_id,
              .has_provider_reference = payment->reference_len > 0,
              .provider_reference = reference_of(payment),
+             .has_authorization = payment->reference_len == 0,
+             .authorization = {amount_of(payment), method_of(payment)},
              .has_number = true,
              .number = ordinal(payment->voids_refused),
          });
@@ -357,21 +366,27 @@ static void payment_decide(const void *state, const struct context *context, con
     }
 }
 
+static void forget(char **text, uint16_t *len)
+{
+    free(*text);
+    *text = NULL;
+    *len = 0;
+}
+
+static void remember(char **ret_text, uint16_t *ret_len, struct text text)
+{
+    forget(ret_text, ret_len);
+    *ret_text = malloc(text.len);
+    assert(*ret_text && text.len <= UINT16_MAX);
+    memcpy(*ret_text, text.at, text.len);
+    *ret_len = (uint16_t)text.len;
+}
+
 static void payment_finish(void *state)
 {
     struct payment *payment = state;
-    free(payment->reference);
-    payment->reference = NULL;
-    payment->reference_len = 0;
-}
-
-static void remember_reference(struct payment *payment, struct text reference)
-{
-    payment_finish(payment);
-    payment->reference = malloc(reference.len);
-    assert(payment->reference && reference.len <= UINT16_MAX);
-    memcpy(payment->reference, reference.at, reference.len);
-    payment->reference_len = (uint16_t)reference.len;
+    forget(&payment->reference, &payment->reference_len);
+    forget(&payment->method, &payment->method_len);
 }
 
 static void became_unknown(struct payment *payment, enum payment_operation operation)
@@ -414,13 +429,17 @@ static void payment_evolve(void *state, const void *event)
         payment->order_id = e->as.requested_v1.order_id;
         payment->amount = e->as.requested_v1.amount.amount;
         payment->currency = (uint16_t)e->as.requested_v1.amount.currency;
+        remember(&payment->method, &payment->method_len, e->as.requested_v1.payment_method);
         break;
     case PAYMENT_EVENT_AUTHORIZED_V1:
         payment->stage = PAYMENT_AUTHORIZED;
-        remember_reference(payment, e->as.authorized_v1.provider_reference);
+        remember(&payment->reference, &payment->reference_len,
+                 e->as.authorized_v1.provider_reference);
+        forget(&payment->method, &payment->method_len);
         break;
     case PAYMENT_EVENT_DECLINED_V1:
         payment->stage = PAYMENT_DECLINED;
+        payment_finish(payment);
         break;
     case PAYMENT_EVENT_CAPTURE_REQUESTED_V1:
         payment->stage = PAYMENT_CAPTURING;
@@ -485,6 +504,7 @@ static void payment_show(const void *state, struct json_write *out)
     json_write_text(out, "currency", common_currency_text((enum common_currency)payment->currency));
     json_write_end(out, '}');
     json_write_text(out, "provider_reference", reference_of(payment));
+    json_write_text(out, "payment_method", method_of(payment));
     json_write_boolean(out, "release_pending", payment->release_pending);
     json_write_boolean(out, "capture_unknown", payment->capture_unknown);
     json_write_number(out, "voids_refused", payment->voids_refused);

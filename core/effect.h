@@ -35,10 +35,9 @@ struct effect_result {
 };
 
 enum effect_verdict {
-    EFFECT_NEXT,   /* make the next call */
-    EFFECT_RETRY,  /* after a pause */
-    EFFECT_SETTLE, /* after so long that a call given up earlier cannot be under way any more */
-    EFFECT_DONE,   /* the result is there */
+    EFFECT_NEXT,  /* make the next call */
+    EFFECT_RETRY, /* after a pause */
+    EFFECT_DONE,  /* the result is there */
 };
 
 struct effect {

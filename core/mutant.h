@@ -24,7 +24,7 @@
     X(poison_skipped) X(operator_names_no_order)                                                \
     /* effects */                                                                               \
     X(committed_before_delivery) X(result_not_sent_again)                 \
-    X(key_per_attempt) X(result_named_by_key) X(silence_is_a_no) X(first_miss_believed)         \
+    X(key_per_attempt) X(result_named_by_key) X(silence_is_a_no) X(miss_believed)         \
     X(answer_of_another_call) X(answers_in_log_ignored)                                                                   \
     /* the shop */                                                                              \
     X(oversell) X(partial_reservation_not_released) X(void_after_capture) X(refund_after_void)  \

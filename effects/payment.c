@@ -12,24 +12,28 @@
 enum {
     REFERENCE_BYTES_MAX = 400, /* 100 characters of UTF-8 */
     METHOD_BYTES_MAX = 64,
-    MISSES_BELIEVED = 2, /* so many times "no such charge" is true */
+    ERRORS_BELIEVED = 2, /* so often "an error", and "nothing there" after it */
 };
 
 enum stage {
-    STAGE_ACT,  /* carry the operation out */
-    STAGE_ASK,  /* it may have been carried out: ask by its key */
-    STAGE_FIND, /* a void that does not know the charge: ask by the key of authorize */
+    STAGE_ACT, /* carry the operation out */
+    STAGE_ASK, /* it may have been carried out: ask by its key */
 };
 
+/* A void that does not know the charge carries out the authorization first, by its key. To ask is
+ * not enough: a call that somebody gave up may still be on its way, for as long as it likes. When
+ * the key is used up, such a call finds what stands under it, and opens nothing. */
 struct job {
     enum stage stage;
-    enum payment_operation operation;
+    enum payment_operation wanted;
+    enum payment_operation operation; /* under way: `wanted`, or the authorization to be voided */
+    int64_t number;                   /* business ordinal of `wanted` */
     struct uuid payment_id;
     struct uuid order_id;
-    struct uuid key;
+    struct uuid key; /* of `operation` */
     struct uuid event_id;
     struct common_money amount; /* authorize, refund */
-    uint8_t misses;
+    uint8_t errors;             /* answers in a row to `operation` that were one */
     uint16_t reference_len;
     uint16_t method_len;
     char reference[REFERENCE_BYTES_MAX]; /* the provider's name of the charge; empty: not known */
@@ -59,20 +63,31 @@ static void keep_reference(struct job *job, struct text reference)
     keep(job->reference, sizeof job->reference, &job->reference_len, reference);
 }
 
-static void open_job(struct job *job, enum payment_operation operation, struct uuid payment_id,
+static void turn_to(struct job *job, enum payment_operation operation)
+{
+    job->operation = operation;
+    job->key = key_of(job->payment_id, operation, operation == job->wanted ? job->number : 1);
+    job->errors = 0;
+}
+
+static void open_job(struct job *job, enum payment_operation wanted, struct uuid payment_id,
                      struct uuid order_id, int64_t number)
 {
-    *job = (struct job){.operation = operation,
-                        .payment_id = payment_id,
-                        .order_id = order_id,
-                        .key = key_of(payment_id, operation, number)};
+    *job = (struct job){
+        .wanted = wanted, .number = number, .payment_id = payment_id, .order_id = order_id};
+    turn_to(job, wanted);
+}
+
+static void keep_authorization(struct job *job, struct common_money amount, struct text method)
+{
+    job->amount = amount;
+    keep(job->method, sizeof job->method, &job->method_len, method);
 }
 
 static void open_authorize(struct job *job, const struct payment_requested_v1 *e)
 {
     open_job(job, PAYMENT_OPERATION_AUTHORIZE, e->payment_id, e->order_id, 1);
-    job->amount = e->amount;
-    keep(job->method, sizeof job->method, &job->method_len, e->payment_method);
+    keep_authorization(job, e->amount, e->payment_method);
 }
 
 static void open_capture(struct job *job, const struct payment_capture_requested_v1 *e)
@@ -85,8 +100,13 @@ static void open_void(struct job *job, const struct payment_void_requested_v1 *e
 {
     open_job(job, PAYMENT_OPERATION_VOID, e->payment_id, e->order_id,
              e->has_number ? e->number : 1);
-    if (e->has_provider_reference)
+    if (e->has_provider_reference) {
         keep_reference(job, e->provider_reference);
+        return;
+    }
+    turn_to(job, PAYMENT_OPERATION_AUTHORIZE);
+    if (e->has_authorization)
+        keep_authorization(job, e->authorization.amount, e->authorization.payment_method);
 }
 
 static void open_refund(struct job *job, const struct payment_refund_requested_v1 *e)
@@ -128,8 +148,8 @@ static bool start(void *memory, const struct event *event, bool repeat)
     job->event_id = event->id;
     if (MUTANT(key_per_attempt) && repeat)
         job->key = uuid_derive(job->key, TEXT("again"));
-    bool unnamed = job->operation != PAYMENT_OPERATION_AUTHORIZE && job->reference_len == 0;
-    job->stage = unnamed ? STAGE_FIND : repeat ? STAGE_ASK : STAGE_ACT;
+    bool begun = repeat || job->operation != job->wanted;
+    job->stage = begun ? STAGE_ASK : STAGE_ACT;
     return true;
 }
 
@@ -140,19 +160,19 @@ static bool is_answered(const void *memory, const struct event *event)
     switch (e->tag) {
     case PAYMENT_EVENT_AUTHORIZED_V1:
     case PAYMENT_EVENT_DECLINED_V1:
-        return job->operation == PAYMENT_OPERATION_AUTHORIZE;
+        return job->wanted == PAYMENT_OPERATION_AUTHORIZE;
     case PAYMENT_EVENT_CAPTURED_V1:
     case PAYMENT_EVENT_CAPTURE_FAILED_V1:
-        return job->operation == PAYMENT_OPERATION_CAPTURE;
+        return job->wanted == PAYMENT_OPERATION_CAPTURE;
     case PAYMENT_EVENT_VOIDED_V1:
     case PAYMENT_EVENT_REFUND_REQUESTED_V1: /* a void that was refused leads there */
-        return job->operation == PAYMENT_OPERATION_VOID;
+        return job->wanted == PAYMENT_OPERATION_VOID;
     case PAYMENT_EVENT_REFUNDED_V1:
-        return job->operation == PAYMENT_OPERATION_REFUND;
+        return job->wanted == PAYMENT_OPERATION_REFUND;
     case PAYMENT_EVENT_RELEASE_FAILED_V1:
-        return job->operation == e->as.release_failed_v1.operation;
+        return job->wanted == e->as.release_failed_v1.operation;
     case PAYMENT_EVENT_UNKNOWN_V1:
-        return job->operation == e->as.unknown_v1.operation;
+        return job->wanted == e->as.unknown_v1.operation;
     case PAYMENT_EVENT_REQUESTED_V1:
     case PAYMENT_EVENT_CAPTURE_REQUESTED_V1:
     case PAYMENT_EVENT_RELEASE_REQUESTED_V1:
@@ -267,10 +287,6 @@ static void call(const void *memory, struct arena *arena, struct effect_call *re
     case STAGE_ASK:
         write_question(job->key, ret_call->path, sizeof ret_call->path);
         break;
-    case STAGE_FIND:
-        write_question(key_of(job->payment_id, PAYMENT_OPERATION_AUTHORIZE, 1), ret_call->path,
-                       sizeof ret_call->path);
-        break;
     }
 }
 
@@ -299,7 +315,7 @@ static void finish(const struct job *job, const char *outcome,
 static void succeeded(const struct job *job, struct text charge_id, struct arena *arena,
                       struct effect_result *ret_result)
 {
-    switch (job->operation) {
+    switch (job->wanted) {
     case PAYMENT_OPERATION_AUTHORIZE:
         FINISH("authorized", PAYMENT_COMMAND_RECORD_AUTHORIZED_V1, record_authorized_v1,
                .provider_reference = charge_id);
@@ -317,10 +333,17 @@ static void succeeded(const struct job *job, struct text charge_id, struct arena
     }
 }
 
+static void nothing_held(const struct job *job, struct arena *arena,
+                         struct effect_result *ret_result)
+{
+    assert(job->wanted == PAYMENT_OPERATION_VOID);
+    succeeded(job, (struct text){NULL, 0}, arena, ret_result);
+}
+
 static void refused(const struct job *job, struct text reason, struct arena *arena,
                     struct effect_result *ret_result)
 {
-    switch (job->operation) {
+    switch (job->wanted) {
     case PAYMENT_OPERATION_AUTHORIZE:
         FINISH("declined", PAYMENT_COMMAND_RECORD_DECLINED_V1, record_declined_v1,
                .reason = reason);
@@ -331,34 +354,64 @@ static void refused(const struct job *job, struct text reason, struct arena *are
         break;
     case PAYMENT_OPERATION_VOID:
         if (text_is(reason, "already_voided")) { /* by whatever key: nothing is held any more */
-            succeeded(job, (struct text){NULL, 0}, arena, ret_result);
+            nothing_held(job, arena, ret_result);
             break;
         }
         FINISH("release_failed", PAYMENT_COMMAND_RECORD_RELEASE_FAILED_V1, record_release_failed_v1,
-               .operation = job->operation, .reason = reason);
+               .operation = job->wanted, .reason = reason);
         break;
     case PAYMENT_OPERATION_REFUND:
         FINISH("release_failed", PAYMENT_COMMAND_RECORD_RELEASE_FAILED_V1, record_release_failed_v1,
-               .operation = job->operation, .reason = reason);
+               .operation = job->wanted, .reason = reason);
         break;
     }
 }
 
+/* What has come of the operation under way. */
+static enum effect_verdict conclude(struct job *job, bool done, struct text charge_id,
+                                    struct text reason, struct arena *arena,
+                                    struct effect_result *ret_result)
+{
+    if (job->operation == job->wanted && done) {
+        succeeded(job, charge_id, arena, ret_result);
+    } else if (job->operation == job->wanted) {
+        refused(job, reason, arena, ret_result);
+    } else if (done) {
+        keep_reference(job, charge_id);
+        turn_to(job, job->wanted);
+        job->stage = STAGE_ACT;
+        return EFFECT_NEXT;
+    } else {
+        nothing_held(job, arena, ret_result);
+    }
+    return EFFECT_DONE;
+}
+
+static enum effect_verdict conclude_told(struct job *job, const struct provider_operation *told,
+                                         struct arena *arena, struct effect_result *ret_result)
+{
+    return conclude(job, told->status == PROVIDER_OPERATION_STATUS_OK, told->charge_id,
+                    told->has_error ? told->error : TEXT("refused"), arena, ret_result);
+}
+
+static void unknown(const struct job *job, const char *reason, struct arena *arena,
+                    struct effect_result *ret_result)
+{
+    FINISH("unknown", PAYMENT_COMMAND_RECORD_UNKNOWN_V1, record_unknown_v1,
+           .operation = job->wanted, .reason = text_of(reason));
+}
+
+/* A provider that is well enough to answer, and answered each attempt to use the key up with an
+ * error until the time was over, will not open a charge by it either. */
 static void give_up(const void *memory, const char *reason, struct arena *arena,
                     struct effect_result *ret_result)
 {
     const struct job *job = memory;
-    FINISH("unknown", PAYMENT_COMMAND_RECORD_UNKNOWN_V1, record_unknown_v1,
-           .operation = job->operation, .reason = text_of(reason));
-}
-
-static void conclude(const struct job *job, const struct provider_operation *operation,
-                     struct arena *arena, struct effect_result *ret_result)
-{
-    if (operation->status == PROVIDER_OPERATION_STATUS_OK)
-        succeeded(job, operation->charge_id, arena, ret_result);
+    bool asked = job->stage == STAGE_ACT; /* and was told that nothing is there */
+    if (job->operation != job->wanted && asked && job->errors >= ERRORS_BELIEVED)
+        nothing_held(job, arena, ret_result);
     else
-        refused(job, operation->has_error ? operation->error : TEXT("refused"), arena, ret_result);
+        unknown(job, reason, arena, ret_result);
 }
 
 /* ---- answers -------------------------------------------------------------------------------- */
@@ -378,11 +431,18 @@ static bool is_refusal(const struct job *job, int status)
     return missing || status == 400 || status == 402 || status == 409 || status == 422;
 }
 
-/* Nobody knows what happened, or somebody else answered: ask before doing it again. */
-static enum effect_verdict doubt(struct job *job)
+/* Nobody knows what happened, or somebody else answered: ask before doing it again. About an error
+ * at once, the pause comes after the question. */
+static enum effect_verdict doubt(struct job *job, int status)
 {
     job->stage = STAGE_ASK;
-    return EFFECT_RETRY;
+    if (status < 500) {
+        job->errors = 0;
+        return EFFECT_RETRY;
+    }
+    if (job->errors < ERRORS_BELIEVED)
+        job->errors++;
+    return EFFECT_NEXT;
 }
 
 static enum effect_verdict learn_act(struct job *job, const struct effect_answer *answer,
@@ -394,90 +454,63 @@ static enum effect_verdict learn_act(struct job *job, const struct effect_answer
     if (answer->status >= 200 && answer->status < 300) {
         if (!provider_answer_decode(&done, answer->body, arena, &report) ||
             !has_key(&done.operation, job->key)) /* the answer to another call, come late */
-            return doubt(job);
-        conclude(job, &done.operation, arena, ret_result);
-        return EFFECT_DONE;
+            return doubt(job, answer->status);
+        return conclude_told(job, &done.operation, arena, ret_result);
     }
-    if (MUTANT(silence_is_a_no) && answer->status == 0) {
-        refused(job, TEXT("no answer"), arena, ret_result);
-        return EFFECT_DONE;
-    }
+    if (MUTANT(silence_is_a_no) && answer->status == 0)
+        return conclude(job, false, (struct text){0}, TEXT("no answer"), arena, ret_result);
     if (!is_refusal(job, answer->status) ||
         !provider_refusal_decode(&no, answer->body, arena, &report))
-        return doubt(job);
-    if (text_is(no.error, "idempotency_key_reused"))
-        give_up(job, "the provider knows the key with another request", arena, ret_result);
-    else
-        refused(job, no.error, arena, ret_result);
+        return doubt(job, answer->status);
+    if (!text_is(no.error, "idempotency_key_reused"))
+        return conclude(job, false, (struct text){0}, no.error, arena, ret_result);
+    unknown(job, "the provider knows the key with another request", arena, ret_result);
     return EFFECT_DONE;
 }
 
 /* NULL in *ret_operation: the provider knows nothing of this key. False: no answer. */
 static bool find(const struct effect_answer *answer, struct uuid key, struct arena *arena,
-                 struct provider_operation *ret_operation, bool *ret_found)
+                 const struct provider_operation **ret_operation)
 {
     struct json_report report = {0};
-    struct provider_found found;
-    if (answer->status != 200 || !provider_found_decode(&found, answer->body, arena, &report))
+    struct provider_found *found = arena_alloc(arena, sizeof *found);
+    if (!found || answer->status != 200 ||
+        !provider_found_decode(found, answer->body, arena, &report))
         return false;
-    *ret_found = false;
-    for (uint32_t i = 0; i < found.operations.count; i++) {
-        if (has_key(&found.operations.at[i], key)) {
-            *ret_operation = found.operations.at[i];
-            *ret_found = true;
-        }
-    }
+    *ret_operation = NULL;
+    for (uint32_t i = 0; i < found->operations.count; i++)
+        if (has_key(&found->operations.at[i], key))
+            *ret_operation = &found->operations.at[i];
     return true;
 }
 
 static enum effect_verdict learn_ask(struct job *job, const struct effect_answer *answer,
                                      struct arena *arena, struct effect_result *ret_result)
 {
-    struct provider_operation operation;
-    bool found;
-    if (!find(answer, job->key, arena, &operation, &found))
+    const struct provider_operation *operation;
+    if (!find(answer, job->key, arena, &operation))
         return EFFECT_RETRY;
-    if (found) {
-        conclude(job, &operation, arena, ret_result);
+    if (operation)
+        return conclude_told(job, operation, arena, ret_result);
+    bool first = job->operation != job->wanted;
+    if (MUTANT(miss_believed) && first) {
+        nothing_held(job, arena, ret_result);
+        return EFFECT_DONE;
+    }
+    if (first && job->method_len == 0) { /* an event of an older program; the next one has it */
+        unknown(job, "how it was to be authorized is not told", arena, ret_result);
         return EFFECT_DONE;
     }
     job->stage = STAGE_ACT;
-    return EFFECT_NEXT;
-}
-
-static enum effect_verdict learn_find(struct job *job, const struct effect_answer *answer,
-                                      struct arena *arena, struct effect_result *ret_result)
-{
-    struct provider_operation operation;
-    bool found;
-    if (!find(answer, key_of(job->payment_id, PAYMENT_OPERATION_AUTHORIZE, 1), arena, &operation,
-              &found))
-        return EFFECT_RETRY;
-    if (found && operation.status == PROVIDER_OPERATION_STATUS_OK) {
-        keep_reference(job, operation.charge_id);
-        job->stage = STAGE_ACT;
-        return EFFECT_NEXT;
-    }
-    if (!found && !MUTANT(first_miss_believed) && ++job->misses < MISSES_BELIEVED)
-        return EFFECT_SETTLE;
-    succeeded(job, (struct text){NULL, 0}, arena, ret_result); /* nothing is held */
-    return EFFECT_DONE;
+    return job->errors ? EFFECT_RETRY : EFFECT_NEXT;
 }
 
 static enum effect_verdict learn(void *memory, const struct effect_answer *answer,
                                  struct arena *arena, struct effect_result *ret_result)
 {
     struct job *job = memory;
-    switch (job->stage) {
-    case STAGE_ACT:
-        return learn_act(job, answer, arena, ret_result);
-    case STAGE_ASK:
-        return learn_ask(job, answer, arena, ret_result);
-    case STAGE_FIND:
-        return learn_find(job, answer, arena, ret_result);
-    }
-    assert(!"a stage");
-    return EFFECT_RETRY;
+    return job->stage == STAGE_ACT ? learn_act(job, answer, arena, ret_result)
+                                   : learn_ask(job, answer, arena, ret_result);
 }
 
 const struct effect payment_effect = {

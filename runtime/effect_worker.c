@@ -260,9 +260,6 @@ static void learn(struct worker *w, struct job *job, const struct effect_answer 
                report_number(job->calls), "status", report_number(answer->status), "again_in_ms",
                report_number(job->due_ms - clock_monotonic_ms()), NULL);
         break;
-    case EFFECT_SETTLE:
-        job->due_ms = clock_monotonic_ms() + 2 * w->limits.call_ms;
-        break;
     case EFFECT_DONE:
         keep_result(w, job, &result);
         break;

@@ -63,10 +63,14 @@ static const struct payment_event *void_requested(const char *reference)
 {
     static struct payment_event e;
     e = (struct payment_event){.tag = PAYMENT_EVENT_VOID_REQUESTED_V1,
-                               .as.void_requested_v1 = {.payment_id = payment_id,
-                                                        .order_id = order_id,
-                                                        .has_provider_reference = reference != NULL,
-                                                        .provider_reference = text_of(reference)}};
+                               .as.void_requested_v1 = {
+                                   .payment_id = payment_id,
+                                   .order_id = order_id,
+                                   .has_provider_reference = reference != NULL,
+                                   .provider_reference = text_of(reference),
+                                   .has_authorization = reference == NULL,
+                                   .authorization = {price, TEXT("ok")},
+                               }};
     return &e;
 }
 
@@ -304,7 +308,8 @@ START_TEST(what_is_no_answer_of_the_provider_is_doubt)
     for (size_t i = 0; i < COUNT(answers); i++) {
         given_authorize();
         when_answered(answers[i].status, answers[i].body);
-        ck_assert_msg(verdict == EFFECT_RETRY, "%d %s", answers[i].status, answers[i].body);
+        ck_assert_msg(verdict == (answers[i].status < 500 ? EFFECT_RETRY : EFFECT_NEXT), "%d %s",
+                      answers[i].status, answers[i].body);
         then_asks();
     }
 }
@@ -417,40 +422,155 @@ START_TEST(what_is_voided_already_is_voided)
 }
 END_TEST
 
+/* Without the provider's name of the charge: the authorization comes first, by its key. */
+static void given_nameless_void(void)
+{
+    ck_assert(started(void_requested(NULL), false));
+    uuid_format(key_of("authorize", "1"), key_text);
+}
+
+static void then_authorizes(void)
+{
+    then_post("/charges", "{\"amount\":1250,\"currency\":\"EUR\",\"reference\":"
+                          "\"22000000-0000-0000-0000-000000000000\",\"payment_method\":\"ok\"}");
+}
+
+static void then_voids(const char *path)
+{
+    ck_assert_int_eq(verdict, EFFECT_NEXT);
+    uuid_format(key_of("void", "1"), key_text);
+    then_post(path, "{}");
+}
+
+static void when_the_time_is_over(void)
+{
+    arena = (struct arena){memory, 0, sizeof memory};
+    payment_effect.give_up(job, "no answer", &arena, &result);
+    verdict = EFFECT_DONE;
+}
+
 START_TEST(a_void_without_a_name_finds_the_charge_and_voids_it)
 {
-    char authorize[UUID_TEXT_LEN + 1];
-    uuid_format(key_of("authorize", "1"), authorize);
-    given_void(NULL);
-    then_asks_by(key_of("authorize", "1"));
-    when_found(authorize, "ok", NULL);
-    ck_assert_int_eq(verdict, EFFECT_NEXT);
-    then_post("/charges/ch_9/void", "{}");
+    given_nameless_void();
+    then_asks();
+    when_found(key_text, "ok", NULL);
+    then_voids("/charges/ch_9/void");
     when_done(200, key_text, "ok", NULL);
     THEN_SENDS(RECORD_VOIDED_V1, "voided");
 }
 END_TEST
 
-START_TEST(no_charge_is_believed_only_when_none_can_come_any_more)
+START_TEST(where_no_charge_is_found_its_key_is_used_up)
 {
-    given_void(NULL);
+    given_nameless_void();
+    then_asks();
     when_found_none();
-    ck_assert_int_eq(verdict, EFFECT_SETTLE);
+    ck_assert_int_eq(verdict, EFFECT_NEXT);
+    then_authorizes();
+    when_done(201, key_text, "ok", NULL);
+    then_voids("/charges/ch_9/void");
     when_silent();
     ck_assert_int_eq(verdict, EFFECT_RETRY);
-    then_asks_by(key_of("authorize", "1"));
+    then_asks();
     when_found_none();
+    then_voids("/charges/ch_9/void");
+    when_done(200, key_text, "ok", NULL);
     THEN_SENDS(RECORD_VOIDED_V1, "voided");
 }
 END_TEST
 
 START_TEST(a_declined_charge_holds_nothing)
 {
-    char authorize[UUID_TEXT_LEN + 1];
-    uuid_format(key_of("authorize", "1"), authorize);
-    given_void(NULL);
-    when_found(authorize, "refused", "payment_declined");
+    given_nameless_void();
+    when_found(key_text, "refused", "payment_declined");
     THEN_SENDS(RECORD_VOIDED_V1, "voided");
+    given_nameless_void();
+    when_found_none();
+    when_done(201, key_text, "refused", "payment_declined");
+    THEN_SENDS(RECORD_VOIDED_V1, "voided");
+    given_nameless_void();
+    when_found_none();
+    when_refused(422, "unknown_payment_method");
+    THEN_SENDS(RECORD_VOIDED_V1, "voided");
+}
+END_TEST
+
+START_TEST(silence_to_a_key_used_up_is_asked_about_for_ever)
+{
+    given_nameless_void();
+    for (int i = 0; i < 5; i++) {
+        then_asks();
+        when_found_none();
+        ck_assert_int_eq(verdict, EFFECT_NEXT);
+        then_authorizes();
+        when_silent();
+        ck_assert_int_eq(verdict, EFFECT_RETRY);
+    }
+    when_the_time_is_over();
+    THEN_SENDS(RECORD_UNKNOWN_V1, "unknown");
+}
+END_TEST
+
+START_TEST(only_errors_and_nothing_there_until_the_time_is_over_hold_nothing)
+{
+    given_nameless_void();
+    when_found_none();
+    for (int i = 0; i < 2; i++) {
+        when_refused(500, "provider_error");
+        ck_assert_int_eq(verdict, EFFECT_NEXT);
+        then_asks();
+        when_found_none();
+        ck_assert_int_eq(verdict, EFFECT_RETRY);
+        then_authorizes();
+    }
+    when_the_time_is_over();
+    THEN_SENDS(RECORD_VOIDED_V1, "voided");
+}
+END_TEST
+
+START_TEST(a_silence_or_an_open_question_among_the_errors_is_unknown)
+{
+    for (int unasked = 0; unasked < 2; unasked++) {
+        given_nameless_void();
+        when_found_none();
+        when_refused(500, "provider_error");
+        when_found_none();
+        if (unasked) {
+            when_refused(500, "provider_error");
+        } else {
+            when_silent();
+            when_found_none();
+            when_refused(500, "provider_error");
+            when_found_none();
+        }
+        when_the_time_is_over();
+        THEN_SENDS(RECORD_UNKNOWN_V1, "unknown");
+    }
+}
+END_TEST
+
+START_TEST(a_key_used_up_by_another_request_is_unknown)
+{
+    given_nameless_void();
+    when_found_none();
+    when_refused(422, "idempotency_key_reused");
+    ck_assert_int_eq(SENDS(RECORD_UNKNOWN_V1, record_unknown_v1, "unknown").operation,
+                     PAYMENT_OPERATION_VOID);
+}
+END_TEST
+
+START_TEST(a_void_that_cannot_authorize_asks_and_believes_nothing)
+{
+    struct payment_event old = *void_requested(NULL); /* by an older program */
+    old.as.void_requested_v1.has_authorization = false;
+    ck_assert(started(&old, false));
+    uuid_format(key_of("authorize", "1"), key_text);
+    then_asks();
+    when_found_none();
+    THEN_SENDS(RECORD_UNKNOWN_V1, "unknown");
+    ck_assert(started(&old, false));
+    when_found(key_text, "ok", NULL);
+    then_voids("/charges/ch_9/void");
 }
 END_TEST
 
@@ -479,10 +599,10 @@ START_TEST(a_refund_that_errs_is_asked_about_and_repeated_under_its_key)
     given_refund();
     for (int i = 0; i < 3; i++) {
         when_refused(500, "provider_error");
-        ck_assert_int_eq(verdict, EFFECT_RETRY);
+        ck_assert_int_eq(verdict, EFFECT_NEXT); /* the pause comes after the question */
         then_asks();
         when_found_none();
-        ck_assert_int_eq(verdict, EFFECT_NEXT);
+        ck_assert_int_eq(verdict, EFFECT_RETRY);
         then_post("/charges/ch_1/refund", "{\"amount\":400}");
     }
     when_done(200, key_text, "ok", NULL);
@@ -512,9 +632,7 @@ START_TEST(time_over_is_unknown_whatever_was_asked)
     static const char *const names[] = {"authorize", "capture", "void", "refund"};
     for (size_t i = 0; i < COUNT(events); i++) {
         given(events[i], names[i], i == 3 ? "2" : "1");
-        arena = (struct arena){memory, 0, sizeof memory};
-        payment_effect.give_up(job, "no answer", &arena, &result);
-        verdict = EFFECT_DONE;
+        when_the_time_is_over();
         ck_assert(text_is(payment_operation_text(
                               SENDS(RECORD_UNKNOWN_V1, record_unknown_v1, "unknown").operation),
                           names[i]));
@@ -549,12 +667,11 @@ START_TEST(the_same_operation_may_end_so_twice)
 {
     asked_by = uuid_derive(payment_id, TEXT("the first request"));
     given_void("ch_1");
-    arena = (struct arena){memory, 0, sizeof memory};
-    payment_effect.give_up(job, "no answer", &arena, &result);
+    when_the_time_is_over();
     struct uuid first = result.id;
     asked_by = uuid_derive(payment_id, TEXT("an operator's retry"));
     given_void("ch_1");
-    payment_effect.give_up(job, "no answer", &arena, &result);
+    when_the_time_is_over();
     ck_assert(!uuid_equal(first, result.id)); /* else it would be taken for a repeat */
 }
 END_TEST
@@ -613,8 +730,13 @@ int main(void)
         a_refused_void_is_a_failed_release,
         what_is_voided_already_is_voided,
         a_void_without_a_name_finds_the_charge_and_voids_it,
-        no_charge_is_believed_only_when_none_can_come_any_more,
+        where_no_charge_is_found_its_key_is_used_up,
         a_declined_charge_holds_nothing,
+        silence_to_a_key_used_up_is_asked_about_for_ever,
+        only_errors_and_nothing_there_until_the_time_is_over_hold_nothing,
+        a_silence_or_an_open_question_among_the_errors_is_unknown,
+        a_key_used_up_by_another_request_is_unknown,
+        a_void_that_cannot_authorize_asks_and_believes_nothing,
         a_nameless_void_begun_before_still_finds_first,
         a_refund_is_of_its_amount_under_its_own_ordinal,
         a_refund_that_errs_is_asked_about_and_repeated_under_its_key,

@@ -7,6 +7,8 @@
 #include "tests/sim/bank.h"
 #include "tests/sim/broker.h"
 
+enum { LATE_MAX_MS = 120000 };
+
 struct call {
     struct http_out *http;
     uint64_t tag;
@@ -88,8 +90,8 @@ static void fail_later(struct call *c, enum http_trouble trouble, int64_t us)
     world_after(us, on_answer, c, 0, 0);
 }
 
-/* Late is at most as late as the caller allows for before it believes that nothing happened: two
- * time-outs after its own. */
+/* Late is as late as it likes: also when the caller has died, and another has given up what it
+ * asked for. */
 static void go_wrong(struct call *c)
 {
     switch (chance_under(7)) {
@@ -109,7 +111,9 @@ static void go_wrong(struct call *c)
         break;
     case 3:
         SOMETIMES(provider_late);
-        world_after((int64_t)chance_under((uint64_t)c->timeout_us * 3), on_arrival, c, 0, 0);
+        world_after((int64_t)chance_under(chance_under(4) ? (uint64_t)c->timeout_us * 3
+                                                          : LATE_MAX_MS * (uint64_t)MS),
+                    on_arrival, c, 0, 0);
         fail_later(c, HTTP_NO_ANSWER, c->timeout_us);
         break;
     case 4:
