@@ -219,11 +219,11 @@ static bool take_membership(struct worker *w)
         struct shard *s = &w->shards[i];
         bool before = s->assigned;
         s->assigned = event == GROUP_ASSIGNED && owns(owned, count, &s->owner);
-        s->rewind = s->rewind ||
-                    (s->assigned && !before && !MUTANT(no_rewind_after_rebalance)); /* the shared
-                                                                                     * cursors went
-                                                                                     * on without it
-                                                                                     */
+        if (s->assigned && !before) {
+            /* the shared cursors went on without it */
+            s->rewind = s->rewind || !MUTANT(no_rewind_after_rebalance);
+            s->owner.retake_at_ms = 0; /* whoever deposed it has no seat any more */
+        }
         if (event == GROUP_ASSIGNED && !s->assigned)
             release(w, s);
     }

@@ -1,5 +1,5 @@
-/* An owner of two partitions over logs in memory. One of them cannot go back to where it stood in a
- * log that both read: the other must go on. */
+/* An owner of two partitions over logs in memory: one of them cannot go back to where it stood in a
+ * log that both read; its log is cut back; it is deposed, and then given its seat anew. */
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -27,8 +27,10 @@ static struct log_topic *commands, *decisions, *saga_log;
 static atomic_bool rewind_fails;
 static atomic_int rewinds_failed;
 static pthread_t worker;
-static atomic_bool deaf;             /* the worker does not read back what it has written */
-static atomic_int_least64_t read_to; /* by the worker, of partition 0 of its log */
+static atomic_bool deaf;               /* the worker does not read back what it has written */
+static atomic_int_least64_t read_to;   /* by the worker, of partition 0 of its log */
+static atomic_int_least64_t frozen_ms; /* 0: time goes on */
+static atomic_int group_events;        /* to be told to the worker: REVOKED, ASSIGNED, in turns */
 static atomic_bool stop;
 static struct owner_worker_status status;
 
@@ -71,6 +73,15 @@ struct err __wrap_log_read(struct log_reader *reader, struct log_topic *topic, i
     return own && atomic_load(&deaf)
                ? OK
                : __real_log_read(reader, topic, partition, from, arena, records, max, ret_count);
+}
+
+int64_t __real_clock_monotonic_ms(void);
+int64_t __wrap_clock_monotonic_ms(void);
+
+int64_t __wrap_clock_monotonic_ms(void)
+{
+    int64_t frozen = atomic_load(&frozen_ms);
+    return frozen && pthread_equal(pthread_self(), worker) ? frozen : __real_clock_monotonic_ms();
 }
 
 const char *log_instance(const struct log *log)
@@ -132,7 +143,7 @@ struct err producer_flush(struct log_producer *producer, int timeout_ms)
 
 struct log_group {
     struct log_partition owned[PARTITIONS];
-    bool told;
+    int told;
 };
 
 struct err group_open(struct log *log, const char *name, struct log_topic *const *topics,
@@ -155,12 +166,12 @@ void group_close(struct log_group *group)
 enum group_event group_poll(struct log_group *group, const struct log_partition **ret_owned,
                             size_t *ret_count)
 {
-    if (group->told)
+    if (group->told == atomic_load(&group_events))
         return GROUP_NOTHING;
-    group->told = true;
+    bool assigned = ++group->told % 2 == 1;
     *ret_owned = group->owned;
-    *ret_count = PARTITIONS;
-    return GROUP_ASSIGNED;
+    *ret_count = assigned ? PARTITIONS : 0;
+    return assigned ? GROUP_ASSIGNED : GROUP_REVOKED;
 }
 
 /* ---- what the story needs ------------------------------------------------------------------- */
@@ -272,6 +283,7 @@ static int64_t open_house(void)
     memory_log_topic(kafka, "product.deadletters", PARTITIONS);
     saga_log = memory_log_topic(kafka, "fulfilment.log", 1);
     sent = (struct sent){0};
+    atomic_store(&group_events, 1);
     atomic_store(&stop, false);
     int64_t epoch = announce(saga_log, 0);
     ck_assert_int_eq(pthread_create(&worker, NULL, run, NULL), 0);
@@ -331,9 +343,30 @@ START_TEST(an_owner_whose_append_lands_below_what_it_has_read_begins_anew)
 }
 END_TEST
 
+START_TEST(one_who_is_given_its_seat_anew_does_not_keep_out_of_the_way)
+{
+    int64_t epoch = open_house();
+    saga_sends(epoch, 0);
+    await_decided(0, 1);
+    uint64_t before = atomic_load(&status.depositions);
+    atomic_store(&frozen_ms, clock_monotonic_ms());
+    announce(decisions, 0); /* whoever had the seat meanwhile */
+    for (int64_t until = clock_monotonic_ms() + PATIENCE_MS;
+         atomic_load(&status.depositions) == before && clock_monotonic_ms() < until;)
+        nap();
+    ck_assert_uint_gt(atomic_load(&status.depositions), before);
+    atomic_fetch_add(&group_events, 2);
+    saga_sends(epoch, 0);
+    await_decided(0, 2);
+    atomic_store(&frozen_ms, 0);
+    close_house();
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {one_that_cannot_go_back_stands_in_nobodys_way,
-                                  an_owner_whose_append_lands_below_what_it_has_read_begins_anew};
+                                  an_owner_whose_append_lands_below_what_it_has_read_begins_anew,
+                                  one_who_is_given_its_seat_anew_does_not_keep_out_of_the_way};
     return run_suite("owner_pulls", tests, COUNT(tests));
 }
