@@ -58,8 +58,9 @@ struct effect {
     /* What the answer to that call leads to; *ret_result is set with EFFECT_DONE. */
     enum effect_verdict (*learn)(void *job, const struct effect_answer *answer, struct arena *arena,
                                  struct effect_result *ret_result);
-    /* The time is over and nobody knows what happened. reason: static text for people. */
-    void (*give_up)(const void *job, const char *reason, struct arena *arena,
+    /* The time is over and nobody knows what happened. reason: static text for people. False: it
+     * must not end so yet; asked again after as much time once more. */
+    bool (*give_up)(void *job, const char *reason, struct arena *arena,
                     struct effect_result *ret_result);
 };
 

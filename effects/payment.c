@@ -12,7 +12,7 @@
 enum {
     REFERENCE_BYTES_MAX = 400, /* 100 characters of UTF-8 */
     METHOD_BYTES_MAX = 64,
-    ERRORS_BELIEVED = 2, /* so often "an error", and "nothing there" after it */
+    DELAYS_MAX = 6, /* times that a void which may not be given up yet gets as much time again */
 };
 
 enum stage {
@@ -33,7 +33,8 @@ struct job {
     struct uuid key; /* of `operation` */
     struct uuid event_id;
     struct common_money amount; /* authorize, refund */
-    uint8_t errors;             /* answers in a row to `operation` that were one */
+    uint8_t delays;
+    bool authorized; /* and now to be voided, with what is left of the time */
     uint16_t reference_len;
     uint16_t method_len;
     char reference[REFERENCE_BYTES_MAX]; /* the provider's name of the charge; empty: not known */
@@ -67,7 +68,6 @@ static void turn_to(struct job *job, enum payment_operation operation)
 {
     job->operation = operation;
     job->key = key_of(job->payment_id, operation, operation == job->wanted ? job->number : 1);
-    job->errors = 0;
 }
 
 static void open_job(struct job *job, enum payment_operation wanted, struct uuid payment_id,
@@ -379,6 +379,7 @@ static enum effect_verdict conclude(struct job *job, bool done, struct text char
     } else if (done) {
         keep_reference(job, charge_id);
         turn_to(job, job->wanted);
+        job->authorized = true;
         job->stage = STAGE_ACT;
         return EFFECT_NEXT;
     } else {
@@ -401,17 +402,18 @@ static void unknown(const struct job *job, const char *reason, struct arena *are
            .operation = job->wanted, .reason = text_of(reason));
 }
 
-/* A provider that is well enough to answer, and answered each attempt to use the key up with an
- * error until the time was over, will not open a charge by it either. */
-static void give_up(const void *memory, const char *reason, struct arena *arena,
+/* A void whose key of authorize is not used up, or is just so, may yet have to give something back.
+ * It is worth more patience: as long as a compensation may take. */
+static bool give_up(void *memory, const char *reason, struct arena *arena,
                     struct effect_result *ret_result)
 {
-    const struct job *job = memory;
-    bool asked = job->stage == STAGE_ACT; /* and was told that nothing is there */
-    if (job->operation != job->wanted && asked && job->errors >= ERRORS_BELIEVED)
-        nothing_held(job, arena, ret_result);
-    else
-        unknown(job, reason, arena, ret_result);
+    struct job *job = memory;
+    bool early = job->operation != job->wanted || job->authorized;
+    job->authorized = false;
+    if (early && job->delays++ < DELAYS_MAX)
+        return false;
+    unknown(job, reason, arena, ret_result);
+    return true;
 }
 
 /* ---- answers -------------------------------------------------------------------------------- */
@@ -423,26 +425,20 @@ static bool has_key(const struct provider_operation *operation, struct uuid key)
            (uuid_equal(theirs, key) || MUTANT(answer_of_another_call));
 }
 
-/* Statuses by which the provider itself says no for good. A 404 to a new charge is a wrong address,
- * not an answer. */
+/* Statuses by which the provider itself says no for good. To a new charge a 404 is a wrong address,
+ * and a 409 another call by its key that is under way. */
 static bool is_refusal(const struct job *job, int status)
 {
-    bool missing = status == 404 && job->operation != PAYMENT_OPERATION_AUTHORIZE;
-    return missing || status == 400 || status == 402 || status == 409 || status == 422;
+    bool of_a_charge = job->operation != PAYMENT_OPERATION_AUTHORIZE;
+    return status == 400 || status == 402 || status == 422 ||
+           (of_a_charge && (status == 404 || status == 409));
 }
 
-/* Nobody knows what happened, or somebody else answered: ask before doing it again. About an error
- * at once, the pause comes after the question. */
-static enum effect_verdict doubt(struct job *job, int status)
+/* Nobody knows what happened, or somebody else answered: ask before doing it again. */
+static enum effect_verdict doubt(struct job *job)
 {
     job->stage = STAGE_ASK;
-    if (status < 500) {
-        job->errors = 0;
-        return EFFECT_RETRY;
-    }
-    if (job->errors < ERRORS_BELIEVED)
-        job->errors++;
-    return EFFECT_NEXT;
+    return EFFECT_RETRY;
 }
 
 static enum effect_verdict learn_act(struct job *job, const struct effect_answer *answer,
@@ -454,16 +450,18 @@ static enum effect_verdict learn_act(struct job *job, const struct effect_answer
     if (answer->status >= 200 && answer->status < 300) {
         if (!provider_answer_decode(&done, answer->body, arena, &report) ||
             !has_key(&done.operation, job->key)) /* the answer to another call, come late */
-            return doubt(job, answer->status);
+            return doubt(job);
         return conclude_told(job, &done.operation, arena, ret_result);
     }
     if (MUTANT(silence_is_a_no) && answer->status == 0)
         return conclude(job, false, (struct text){0}, TEXT("no answer"), arena, ret_result);
     if (!is_refusal(job, answer->status) ||
         !provider_refusal_decode(&no, answer->body, arena, &report))
-        return doubt(job, answer->status);
+        return doubt(job);
     if (!text_is(no.error, "idempotency_key_reused"))
         return conclude(job, false, (struct text){0}, no.error, arena, ret_result);
+    if (job->operation != job->wanted) /* it is used up */
+        return doubt(job);
     unknown(job, "the provider knows the key with another request", arena, ret_result);
     return EFFECT_DONE;
 }
@@ -502,7 +500,7 @@ static enum effect_verdict learn_ask(struct job *job, const struct effect_answer
         return EFFECT_DONE;
     }
     job->stage = STAGE_ACT;
-    return job->errors ? EFFECT_RETRY : EFFECT_NEXT;
+    return EFFECT_NEXT;
 }
 
 static enum effect_verdict learn(void *memory, const struct effect_answer *answer,

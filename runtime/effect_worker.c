@@ -236,9 +236,13 @@ static void give_up(struct worker *w, struct job *job)
     struct effect_result result;
     char id[UUID_TEXT_LEN + 1];
     uuid_format(job->event_id, id);
-    report(REPORT_WARN, "effect_unknown", "effect", w->effect->name, "event", id, NULL);
     arena_reset(&w->scratch);
-    w->effect->give_up(job->memory, "no answer within the time limit", &w->scratch, &result);
+    if (!w->effect->give_up(job->memory, "no answer within the time limit", &w->scratch, &result)) {
+        report(REPORT_WARN, "effect_goes_on", "effect", w->effect->name, "event", id, NULL);
+        job->deadline_ms = clock_monotonic_ms() + w->limits.deadline_ms;
+        return;
+    }
+    report(REPORT_WARN, "effect_unknown", "effect", w->effect->name, "event", id, NULL);
     keep_result(w, job, &result);
     atomic_fetch_add(&w->stats->unknown, 1);
 }

@@ -14,6 +14,7 @@ enum {
     CLOSE_LOCAL_MS = 200, /* for what librdkafka asks of us, and no broker */
     REOPEN_MIN_MS = 500,
     REOPEN_MAX_MS = 8000,
+    SEAT_KEPT_MS = 2 * REOPEN_MAX_MS, /* so long, and whoever took it away is gone */
     PRINT_TEXT_LEN = 16,
 };
 
@@ -32,6 +33,7 @@ struct log_group {
     struct log_partition owned[OWNED_MAX];
     int64_t reopen_at_ms; /* after a fatal error: when to try again */
     int reopen_ms;
+    int64_t seated_at_ms; /* since the client was opened; 0: not yet */
 };
 
 static struct log_topic *topic_named(struct log_group *g, const char *name)
@@ -234,6 +236,9 @@ static void start_over(struct log_group *g)
 {
     g->changed = g->changed || g->owned_count > 0;
     client_close(g);
+    if (g->seated_at_ms && clock_monotonic_ms() - g->seated_at_ms > SEAT_KEPT_MS)
+        g->reopen_ms = REOPEN_MIN_MS;
+    g->seated_at_ms = 0;
     report(REPORT_WARN, "seat_given_up", "group", g->name, "again_in_ms",
            report_number(g->reopen_ms), NULL);
     g->reopen_at_ms = clock_monotonic_ms() + g->reopen_ms;
@@ -263,7 +268,8 @@ enum group_event group_poll(struct log_group *g, const struct log_partition **re
     *ret_count = g->owned_count;
     if (g->owned_count == 0)
         return GROUP_REVOKED;
-    g->reopen_ms = REOPEN_MIN_MS;
+    if (!g->seated_at_ms)
+        g->seated_at_ms = clock_monotonic_ms();
     return GROUP_ASSIGNED;
 }
 

@@ -81,12 +81,16 @@ def void_refused(foldlog):
                       lambda sku: foldlog.order((sku, 2), (chair, 1), method="void-refused"), (0, 0, False))
 
 
-def dead_provider(foldlog, skus, orders):
-    """Only errors, until the time is over: nobody was charged, and the order does not hang."""
+def sick_provider(foldlog, skus, orders):
+    """Only errors, until the time is over and beyond: the order is cancelled when it is sure that nothing can come."""
     sku = foldlog.product(5)
-    order_id = foldlog.order((sku, 2), method="error:1000")
-    rest("error for ever: cancelled", foldlog, order_id, "cancelled", "done", "payment_failed")
-    equal("error for ever: no charge", charges(foldlog, order_id), [])
+    order_id = foldlog.order((sku, 2), method="error:8")
+    rest("errors for long: cancelled", foldlog, order_id, "cancelled", "done", "payment_failed")
+    happened = [e["type"] for e in foldlog.timeline(order_id)]
+    equal("errors for long: it was given up, and asked for nothing but a void",
+          [happened.count(t) for t in ("payment.unknown.v1", "payment.void_requested.v1", "payment.voided.v1")], [1, 1, 1])
+    equal("errors for long: nothing is held", [(c["status"], c["captured"]) for c in charges(foldlog, order_id)],
+          [("voided", 0)])
     skus[sku] = 5
     orders.append(order_id)
 
@@ -99,7 +103,7 @@ with System(sys.argv[1], payment_call_ms=CALL_MS, payment_give_up_ms=GIVE_UP_MS)
     refund_error(foldlog, skus, orders)
     refund_refused(foldlog)
     void_refused(foldlog)
-    dead_provider(foldlog, skus, orders)
+    sick_provider(foldlog, skus, orders)
     counts = check_accounts(foldlog, orders, skus)
     equal("five confirmed, three cancelled", counts, {"confirmed": 5, "cancelled": 3})
 finish()

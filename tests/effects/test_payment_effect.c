@@ -104,6 +104,14 @@ static void given_refund(void)
     given(refund_requested(400, 2), "refund", "2");
 }
 
+/* Is it given up? */
+static bool when_the_time_is_over(void)
+{
+    arena = (struct arena){memory, 0, sizeof memory};
+    verdict = EFFECT_DONE;
+    return payment_effect.give_up(job, "no answer", &arena, &result);
+}
+
 static void then_call(const char *method, const char *path)
 {
     arena = (struct arena){memory, 0, sizeof memory};
@@ -304,12 +312,12 @@ START_TEST(what_is_no_answer_of_the_provider_is_doubt)
         {201, "[]"},
         {402, "<html>"},
         {409, "{}"},
+        {409, "{\"error\":\"in_progress\"}"},
     };
     for (size_t i = 0; i < COUNT(answers); i++) {
         given_authorize();
         when_answered(answers[i].status, answers[i].body);
-        ck_assert_msg(verdict == (answers[i].status < 500 ? EFFECT_RETRY : EFFECT_NEXT), "%d %s",
-                      answers[i].status, answers[i].body);
+        ck_assert_msg(verdict == EFFECT_RETRY, "%d %s", answers[i].status, answers[i].body);
         then_asks();
     }
 }
@@ -442,13 +450,6 @@ static void then_voids(const char *path)
     then_post(path, "{}");
 }
 
-static void when_the_time_is_over(void)
-{
-    arena = (struct arena){memory, 0, sizeof memory};
-    payment_effect.give_up(job, "no answer", &arena, &result);
-    verdict = EFFECT_DONE;
-}
-
 START_TEST(a_void_without_a_name_finds_the_charge_and_voids_it)
 {
     given_nameless_void();
@@ -495,67 +496,46 @@ START_TEST(a_declined_charge_holds_nothing)
 }
 END_TEST
 
-START_TEST(silence_to_a_key_used_up_is_asked_about_for_ever)
+START_TEST(a_key_that_cannot_be_used_up_is_tried_for_long_and_then_unknown)
 {
+    static const int statuses[] = {0, 500, 502, 503, 504, 409, 429};
     given_nameless_void();
-    for (int i = 0; i < 5; i++) {
+    for (size_t i = 0; i < COUNT(statuses); i++) {
         then_asks();
         when_found_none();
         ck_assert_int_eq(verdict, EFFECT_NEXT);
         then_authorizes();
-        when_silent();
+        when_answered(statuses[i], "{\"error\":\"no_luck\"}");
         ck_assert_int_eq(verdict, EFFECT_RETRY);
+        ck_assert_int_eq(when_the_time_is_over(), i == COUNT(statuses) - 1);
     }
-    when_the_time_is_over();
+    ck_assert_int_eq(SENDS(RECORD_UNKNOWN_V1, record_unknown_v1, "unknown").operation,
+                     PAYMENT_OPERATION_VOID);
+}
+END_TEST
+
+START_TEST(what_was_just_authorized_has_its_time_to_be_voided)
+{
+    given_nameless_void();
+    when_found_none();
+    when_done(201, key_text, "ok", NULL);
+    then_voids("/charges/ch_9/void");
+    ck_assert(!when_the_time_is_over());
+    when_silent();
+    ck_assert(when_the_time_is_over());
     THEN_SENDS(RECORD_UNKNOWN_V1, "unknown");
 }
 END_TEST
 
-START_TEST(only_errors_and_nothing_there_until_the_time_is_over_hold_nothing)
-{
-    given_nameless_void();
-    when_found_none();
-    for (int i = 0; i < 2; i++) {
-        when_refused(500, "provider_error");
-        ck_assert_int_eq(verdict, EFFECT_NEXT);
-        then_asks();
-        when_found_none();
-        ck_assert_int_eq(verdict, EFFECT_RETRY);
-        then_authorizes();
-    }
-    when_the_time_is_over();
-    THEN_SENDS(RECORD_VOIDED_V1, "voided");
-}
-END_TEST
-
-START_TEST(a_silence_or_an_open_question_among_the_errors_is_unknown)
-{
-    for (int unasked = 0; unasked < 2; unasked++) {
-        given_nameless_void();
-        when_found_none();
-        when_refused(500, "provider_error");
-        when_found_none();
-        if (unasked) {
-            when_refused(500, "provider_error");
-        } else {
-            when_silent();
-            when_found_none();
-            when_refused(500, "provider_error");
-            when_found_none();
-        }
-        when_the_time_is_over();
-        THEN_SENDS(RECORD_UNKNOWN_V1, "unknown");
-    }
-}
-END_TEST
-
-START_TEST(a_key_used_up_by_another_request_is_unknown)
+START_TEST(a_key_used_up_by_another_request_is_asked_about)
 {
     given_nameless_void();
     when_found_none();
     when_refused(422, "idempotency_key_reused");
-    ck_assert_int_eq(SENDS(RECORD_UNKNOWN_V1, record_unknown_v1, "unknown").operation,
-                     PAYMENT_OPERATION_VOID);
+    ck_assert_int_eq(verdict, EFFECT_RETRY);
+    then_asks();
+    when_found(key_text, "ok", NULL);
+    then_voids("/charges/ch_9/void");
 }
 END_TEST
 
@@ -599,10 +579,10 @@ START_TEST(a_refund_that_errs_is_asked_about_and_repeated_under_its_key)
     given_refund();
     for (int i = 0; i < 3; i++) {
         when_refused(500, "provider_error");
-        ck_assert_int_eq(verdict, EFFECT_NEXT); /* the pause comes after the question */
+        ck_assert_int_eq(verdict, EFFECT_RETRY);
         then_asks();
         when_found_none();
-        ck_assert_int_eq(verdict, EFFECT_RETRY);
+        ck_assert_int_eq(verdict, EFFECT_NEXT);
         then_post("/charges/ch_1/refund", "{\"amount\":400}");
     }
     when_done(200, key_text, "ok", NULL);
@@ -628,11 +608,11 @@ END_TEST
 START_TEST(time_over_is_unknown_whatever_was_asked)
 {
     const struct payment_event *const events[] = {requested("ok"), capture_requested("ch_1"),
-                                                  void_requested(NULL), refund_requested(400, 2)};
+                                                  void_requested("ch_1"), refund_requested(400, 2)};
     static const char *const names[] = {"authorize", "capture", "void", "refund"};
     for (size_t i = 0; i < COUNT(events); i++) {
         given(events[i], names[i], i == 3 ? "2" : "1");
-        when_the_time_is_over();
+        ck_assert(when_the_time_is_over());
         ck_assert(text_is(payment_operation_text(
                               SENDS(RECORD_UNKNOWN_V1, record_unknown_v1, "unknown").operation),
                           names[i]));
@@ -667,11 +647,11 @@ START_TEST(the_same_operation_may_end_so_twice)
 {
     asked_by = uuid_derive(payment_id, TEXT("the first request"));
     given_void("ch_1");
-    when_the_time_is_over();
+    ck_assert(when_the_time_is_over());
     struct uuid first = result.id;
     asked_by = uuid_derive(payment_id, TEXT("an operator's retry"));
     given_void("ch_1");
-    when_the_time_is_over();
+    ck_assert(when_the_time_is_over());
     ck_assert(!uuid_equal(first, result.id)); /* else it would be taken for a repeat */
 }
 END_TEST
@@ -732,10 +712,9 @@ int main(void)
         a_void_without_a_name_finds_the_charge_and_voids_it,
         where_no_charge_is_found_its_key_is_used_up,
         a_declined_charge_holds_nothing,
-        silence_to_a_key_used_up_is_asked_about_for_ever,
-        only_errors_and_nothing_there_until_the_time_is_over_hold_nothing,
-        a_silence_or_an_open_question_among_the_errors_is_unknown,
-        a_key_used_up_by_another_request_is_unknown,
+        a_key_that_cannot_be_used_up_is_tried_for_long_and_then_unknown,
+        what_was_just_authorized_has_its_time_to_be_voided,
+        a_key_used_up_by_another_request_is_asked_about,
         a_void_that_cannot_authorize_asks_and_believes_nothing,
         a_nameless_void_begun_before_still_finds_first,
         a_refund_is_of_its_amount_under_its_own_ordinal,

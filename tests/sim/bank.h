@@ -23,6 +23,8 @@ struct bank_answer {
 
 void bank_begin(void);
 void http_begin(void);
+/* The calls that are still on their way arrive. */
+void http_deliver(void);
 /* From now on nobody is refused anything that is legal. */
 void bank_heal(void);
 /* Carries the request out, whether or not anybody hears the answer. */

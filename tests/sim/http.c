@@ -15,10 +15,10 @@ struct call {
     char method[8], path[256], key[40];
     struct text body;
     int64_t timeout_us;
-    bool answered;
+    bool arrived, answered;
     enum http_trouble trouble;
     struct bank_answer answer;
-    struct call *next;
+    struct call *next, *next_late;
 };
 
 struct http_out {
@@ -34,10 +34,12 @@ struct http_out {
 };
 
 static int64_t down_until; /* nobody is there to be connected to */
+static struct call *late;
 
 void http_begin(void)
 {
     down_until = 0;
+    late = NULL;
 }
 
 struct err http_out_open(http_answer answer, void *context, struct log_reader *waker,
@@ -79,9 +81,19 @@ static void on_arrival(void *context, uint64_t told, uint64_t unused)
     (void)unused;
     struct bank_answer unheard;
     trace(0xca11, told);
+    c->arrived = true;
     bank_ask(c->method, c->path, c->key, c->body, told ? &c->answer : &unheard);
     if (told)
         world_after((int64_t)chance_under(40 * MS), on_answer, c, 0, 0);
+}
+
+void http_deliver(void)
+{
+    for (struct call *c = late; c; c = c->next_late)
+        if (!c->arrived) {
+            SOMETIMES(provider_last);
+            on_arrival(c, 0, 0);
+        }
 }
 
 static void fail_later(struct call *c, enum http_trouble trouble, int64_t us)
@@ -111,6 +123,8 @@ static void go_wrong(struct call *c)
         break;
     case 3:
         SOMETIMES(provider_late);
+        c->next_late = late;
+        late = c;
         world_after((int64_t)chance_under(chance_under(4) ? (uint64_t)c->timeout_us * 3
                                                           : LATE_MAX_MS * (uint64_t)MS),
                     on_arrival, c, 0, 0);

@@ -69,6 +69,7 @@ void run_seed(uint64_t seed, int commands)
     int64_t deadline = world.now + (int64_t)(world.swarm.lossy ? 60000 : HEAL_DEADLINE_MS) * MS;
     world_run(deadline, settled);
     world.current = NULL;
+    http_deliver();
     if (!world.violation[0] && world.swarm.lossy)
         check_after_loss();
     else if (!world.violation[0])

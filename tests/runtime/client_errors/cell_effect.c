@@ -61,11 +61,11 @@ static enum effect_verdict learn_nothing(void *job, const struct effect_answer *
     return EFFECT_RETRY;
 }
 
-static void give_up_nothing(const void *job, const char *reason, struct arena *arena,
+static bool give_up_nothing(void *job, const char *reason, struct arena *arena,
                             struct effect_result *ret_result)
 {
     (void)job, (void)reason, (void)arena, (void)ret_result;
-    abort();
+    return false;
 }
 
 static const struct effect effect = {.name = "things",
