@@ -411,6 +411,18 @@ static struct arena *unit(struct worker *w)
     return &w->unit;
 }
 
+/* Somebody else may have decided them, while this process stood still for so long that they are no
+ * longer kept. A takeover tells. */
+static void commands_lost(struct shard *s, struct err e)
+{
+    if (s->commands_lost == s->owner.takeovers) {
+        owner_halt(&s->owner, e);
+        return;
+    }
+    s->commands_lost = s->owner.takeovers + 1;
+    owner_depose(&s->owner, e);
+}
+
 static size_t decide_commands(struct worker *w, struct shard *s)
 {
     UNZEROED struct log_record records[OWNER_BATCH];
@@ -430,7 +442,9 @@ static size_t decide_commands(struct worker *w, struct shard *s)
         e = records[i].offset == s->owner.commands_next
                 ? shard_command_record(s, &records[i], unit(w))
                 : FAIL(ERR_LOST, "commands were deleted before they were decided");
-    if (e.code != ERR_OK)
+    if (e.code == ERR_LOST)
+        commands_lost(s, e);
+    else if (e.code != ERR_OK)
         fail(s, e);
     report_trace(REPORT_UNTRACED);
     return i;

@@ -24,8 +24,9 @@ struct shard {
     struct owner owner;
     struct states *states;
     struct dedup *dedup;
-    struct timers timers; /* sagas */
-    void *blank;          /* a state of version 0, for commands to what does not exist */
+    struct timers timers;   /* sagas */
+    void *blank;            /* a state of version 0, for commands to what does not exist */
+    uint64_t commands_lost; /* the takeover (owner.takeovers) that was to tell whether they are */
     uint64_t accepted, refused, replayed, events, undecodable;
 };
 

@@ -1,5 +1,6 @@
 /* An owner of two partitions over logs in memory: one of them cannot go back to where it stood in a
- * log that both read; its log is cut back; it is deposed, and then given its seat anew. */
+ * log that both read; its log is cut back; it is deposed, and then given its seat anew; it has
+ * slept for longer than commands are kept. */
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -28,6 +29,7 @@ static atomic_bool rewind_fails;
 static atomic_int rewinds_failed;
 static pthread_t worker;
 static atomic_bool deaf;               /* the worker does not read back what it has written */
+static atomic_bool starved;            /* nor any command */
 static atomic_int_least64_t read_to;   /* by the worker, of partition 0 of its log */
 static atomic_int_least64_t frozen_ms; /* 0: time goes on */
 static atomic_int group_events;        /* to be told to the worker: REVOKED, ASSIGNED, in turns */
@@ -66,11 +68,11 @@ struct err __wrap_log_read(struct log_reader *reader, struct log_topic *topic, i
                            int64_t from, struct arena *arena, struct log_record *records,
                            size_t max, size_t *ret_count)
 {
-    bool own = topic == decisions && partition == 0 && pthread_equal(pthread_self(), worker);
+    bool mine = partition == 0 && pthread_equal(pthread_self(), worker), own = topic == decisions;
     *ret_count = 0;
-    if (own)
+    if (mine && own)
         atomic_store(&read_to, from);
-    return own && atomic_load(&deaf)
+    return mine && ((own && atomic_load(&deaf)) || (topic == commands && atomic_load(&starved)))
                ? OK
                : __real_log_read(reader, topic, partition, from, arena, records, max, ret_count);
 }
@@ -237,8 +239,8 @@ static void saga_sends(int64_t epoch, int partition)
     memory_log_append(saga_log, 0, d.target, record);
 }
 
-/* How many commands of the saga this partition has decided. */
-static size_t decided(int partition)
+/* How many commands of the saga this partition has decided, and the print of its last decision. */
+static size_t decided_and_last(int partition, uint64_t *ret_last)
 {
     static _Alignas(16) char memory[ARENA_BYTES];
     static struct fact facts[FACTS_MAX];
@@ -254,11 +256,39 @@ static size_t decided(int partition)
         ck_assert_int_eq(cursor_read(&cursor, reader, &arena, facts, FACTS_MAX, &n).code, ERR_OK);
         for (size_t i = 0; i < n; i++)
             count += text_is(facts[i].decision.input.topic, "fulfilment.log");
+        if (n > 0)
+            *ret_last = facts[n - 1].decision.mark.print;
         if (cursor.next == at)
             break;
     } while (true);
     log_reader_close(reader);
     return count;
+}
+
+static size_t decided(int partition)
+{
+    uint64_t last;
+    return decided_and_last(partition, &last);
+}
+
+/* Another owner has decided all commands so far, and they are deleted. */
+static void decided_by_another(int64_t commands_next)
+{
+    _Alignas(16) char memory[4096];
+    struct arena arena = {memory, 0, sizeof memory};
+    uint64_t last = 0;
+    decided_and_last(0, &last);
+    int64_t epoch = announce(decisions, 0);
+    struct decision d = {.mark = {RECORD_DECISION, epoch, 1, commands_next, last, 0},
+                         .outcome = OUTCOME_ACCEPTED,
+                         .first_offset = -1,
+                         .command_id = random_uuid(),
+                         .target = TEXT("SKU"),
+                         .type = TEXT("product.add.v1")};
+    memory_log_append(decisions, 0, d.target, decision_encode(&d, &arena));
+    for (int64_t i = 0; i < commands_next; i++)
+        memory_log_append(commands, 0, TEXT("SKU"), TEXT("a command"));
+    memory_log_forget(commands, 0, commands_next);
 }
 
 static void nap(void)
@@ -363,10 +393,49 @@ START_TEST(one_who_is_given_its_seat_anew_does_not_keep_out_of_the_way)
 }
 END_TEST
 
+START_TEST(one_that_slept_longer_than_commands_are_kept_goes_on)
+{
+    int64_t epoch = open_house();
+    saga_sends(epoch, 0);
+    await_decided(0, 1);
+    uint64_t before = atomic_load(&status.depositions);
+    atomic_store(&deaf, true);
+    atomic_store(&starved, true);
+    decided_by_another(3);
+    atomic_store(&starved, false);
+    for (int64_t until = clock_monotonic_ms() + PATIENCE_MS;
+         atomic_load(&status.depositions) == before && clock_monotonic_ms() < until;)
+        nap();
+    atomic_store(&deaf, false);
+    saga_sends(epoch, 0);
+    await_decided(0, 2);
+    ck_assert_int_eq(atomic_load(&status.halted), 0);
+    close_house();
+}
+END_TEST
+
+START_TEST(commands_that_nobody_has_decided_are_missed)
+{
+    open_house();
+    atomic_store(&starved, true);
+    for (int i = 0; i < 3; i++)
+        memory_log_append(commands, 0, TEXT("SKU"), TEXT("a command"));
+    memory_log_forget(commands, 0, 2);
+    atomic_store(&starved, false);
+    for (int64_t until = clock_monotonic_ms() + PATIENCE_MS;
+         atomic_load(&status.halted) == 0 && clock_monotonic_ms() < until;)
+        nap();
+    ck_assert_int_eq(atomic_load(&status.halted), 1);
+    close_house();
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {one_that_cannot_go_back_stands_in_nobodys_way,
                                   an_owner_whose_append_lands_below_what_it_has_read_begins_anew,
-                                  one_who_is_given_its_seat_anew_does_not_keep_out_of_the_way};
+                                  one_who_is_given_its_seat_anew_does_not_keep_out_of_the_way,
+                                  one_that_slept_longer_than_commands_are_kept_goes_on,
+                                  commands_that_nobody_has_decided_are_missed};
     return run_suite("owner_pulls", tests, COUNT(tests));
 }
