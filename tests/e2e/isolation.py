@@ -14,7 +14,10 @@ from relay import Relay, StandsStill, listener_of
 from system import Client, System, check, equal, finish, free_port, services, wait_until
 
 SERVICES = ("product", "inventory", "order", "payment", "user")
+DATABASES = (*SERVICES, "fulfilment", "vault")
+STEP_S = 45
 DOWN_S = 1  # at least; no row is down for as long as a step may take
+PROVIDER_S = 30  # but this nearly
 BROKER_S = 8  # longer than a session in a group
 SAGA_S = 12
 ANSWER_S = 12  # no call hangs
@@ -37,17 +40,18 @@ class Apart(System):
     """The process of System is the gateway; all others are started before it."""
 
     def __init__(self, binary):
-        super().__init__(binary, payment_call_ms=1000)
+        super().__init__(binary, payment_call_ms=1000, step_ms=STEP_S * 1000)
         self.parts = parts()
         self.ports = {name: (free_port(), free_port()) for name in self.parts}
         self.processes = {}
         named = services()
         pg_port = int(re.search(r"port=(\d+)", named["PG"]).group(1))
         provider = urlparse(named["SANDBOX"])
-        self.database = Relay(("127.0.0.1", pg_port))
+        self.server = Relay(("127.0.0.1", pg_port))
+        self.databases = {s: Relay(("127.0.0.1", self.server.port)) for s in DATABASES}
         self.provider = Relay((provider.hostname, provider.port))
         self.broker = StandsStill(listener_of(int(named["KAFKA"].rsplit(":", 1)[1])))
-        self.environment["FOLDLOG_PG"] = re.sub(r"port=\d+", f"port={self.database.port}", named["PG"])
+        self.environment["FOLDLOG_PG"] = re.sub(r"port=\d+", f"port={self.server.port}", named["PG"])
         self.environment["FOLDLOG_PAYMENT_URL"] = f"http://127.0.0.1:{self.provider.port}"
         for s in SERVICES:
             self.environment[f"FOLDLOG_{s.upper()}_API"] = f"http://127.0.0.1:{self.ports[f'api {s}'][0]}"
@@ -73,7 +77,16 @@ class Apart(System):
         for name in self.parts:
             wait_until(f"{name} ready", lambda n=name: self.part_ready(n), PATIENCE_S)
 
+    def reach_databases(self):
+        """Each by a way of its own, as its role, which `migrate` has made by now."""
+        ours = self.environment["FOLDLOG_PG"]
+        for s, way in self.databases.items():
+            own = {"port": way.port, "user": f"foldlog_{s}", "dbname": f"foldlog_{s}"}
+            self.environment[f"FOLDLOG_{s.upper()}_PG"] = " ".join(
+                [word for word in ours.split() if word.split("=")[0] not in own] + [f"{k}={v}" for k, v in own.items()])
+
     def start(self):
+        self.reach_databases()
         try:
             for name in self.parts:
                 self.start_part(name)
@@ -111,18 +124,24 @@ class Apart(System):
                 check(f"{name}: SIGTERM ends it with 0", kind, code)
 
 
-class Part:
-    """A process that is killed, and started again in its seat."""
+class Parts:
+    """Processes that are killed, and started again in their seats."""
 
-    def __init__(self, foldlog, name):
-        self.foldlog, self.name = foldlog, name
+    def __init__(self, foldlog, *names):
+        self.foldlog, self.names = foldlog, names
 
     def down(self):
-        self.foldlog.processes[self.name].kill()
-        self.foldlog.processes[self.name].wait()
+        for name in self.names:
+            self.foldlog.processes[name].kill()
+        for name in self.names:
+            self.foldlog.processes[name].wait()
 
     def up(self):
-        self.foldlog.start_part(self.name)
+        for name in self.names:
+            self.foldlog.start_part(name)
+
+    def is_ready(self):
+        return all(self.foldlog.part_ready(name) for name in self.names)
 
 
 # ---- what is tried -----------------------------------------------------------------------------------------------
@@ -201,10 +220,26 @@ LATER = {
     "api inventory": {"see stock", "receive"},
     "api order": {"see order", "order"},
     "api payment": {"see payment"},
-    "PostgreSQL": set(Shop.WORDS),
+    "service user": {"log in"},
+    "service product": {"browse", "add product"},
+    "service inventory": {"see stock", "receive"},
+    "service order": {"see order", "order"},
+    "service payment": {"see payment"},
+    "database user": {"log in"},
+    "database vault": {"log in"},
+    "database product": {"browse"},
+    "database inventory": {"see stock"},
+    "database order": {"see order"},
+    "database payment": {"see payment"},
+    "PostgreSQL": {"log in", "browse", "see order", "see stock", "see payment"},
     "Kafka": {"log in", "receive", "add product", "order"},
     "projections user": {"log in"},
 }
+
+
+# Without these no order is made.
+STOPS_ORDERS = {"commands inventory", "commands payment", "service inventory", "service payment", "effects payment", "saga",
+                "payment provider"}
 
 
 class Matrix:
@@ -239,10 +274,10 @@ def make_good(foldlog, shop, name):
     return time.monotonic() - began
 
 
-def meanwhile(foldlog, shop, before):
-    """An order from just before must not be given up: it is pending, or already made."""
+def meanwhile(foldlog, order):
+    """It must not be given up: it is pending, or already made."""
     try:
-        seen = foldlog.get(f"/v1/orders/{before}")
+        seen = foldlog.get(f"/v1/orders/{order}")
     except OSError as problem:
         return str(problem)
     if seen.status != 200:
@@ -256,10 +291,14 @@ def take_away(foldlog, shop, matrix, name, thing, at_least_s=DOWN_S):
     began = time.monotonic()
     tried = shop.try_all()
     time.sleep(max(0, at_least_s - (time.monotonic() - began)))
-    pending = meanwhile(foldlog, shop, before)
+    pending = meanwhile(foldlog, before)
+    placed = tried["order"][0]
+    waits = meanwhile(foldlog, placed["id"]) if name in STOPS_ORDERS and placed.status == 201 else None
     thing.up()
-    if isinstance(thing, Part):
-        wait_until(f"{name} ready again", lambda: foldlog.part_ready(name), PATIENCE_S)
+    if name in STOPS_ORDERS:
+        check(f"{name} down: an order placed meanwhile waits", waits == "pending", (waits, placed))
+    if isinstance(thing, Parts):
+        wait_until(f"{name} ready again", thing.is_ready, PATIENCE_S)
     may = LATER.get(name, set())
     wrong = {w: c for w, (a, s) in tried.items() if (c := complaint(w, a, s, w in may))}
     check(f"{name} down: {', '.join(sorted(may)) or 'nothing'} may wait, the rest goes on", not wrong, wrong)
@@ -330,9 +369,14 @@ with Apart(sys.argv[1]) as foldlog:
     shop, matrix = Shop(foldlog), Matrix()
     a_saga_that_stands_still(foldlog, shop)  # first, so that "before" is before any outage
     for name in foldlog.parts:
-        take_away(foldlog, shop, matrix, name, Part(foldlog, name))
-    take_away(foldlog, shop, matrix, "payment provider", foldlog.provider, 3)
-    take_away(foldlog, shop, matrix, "PostgreSQL", foldlog.database, 3)
+        take_away(foldlog, shop, matrix, name, Parts(foldlog, name))
+    for service in SERVICES:
+        whole = [name for name in foldlog.parts if name.endswith(f" {service}")]
+        take_away(foldlog, shop, matrix, f"service {service}", Parts(foldlog, *whole))
+    for service, way in foldlog.databases.items():
+        take_away(foldlog, shop, matrix, f"database {service}", way, 3)
+    take_away(foldlog, shop, matrix, "payment provider", foldlog.provider, PROVIDER_S)
+    take_away(foldlog, shop, matrix, "PostgreSQL", foldlog.server, 3)
     take_away(foldlog, shop, matrix, "Kafka", foldlog.broker, BROKER_S)
     read_models_agree(foldlog)
     matrix.print()
