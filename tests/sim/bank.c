@@ -21,6 +21,7 @@ struct operation {
     char key[40];
     char what[12];
     int charge;
+    int64_t amount;
     const char *error; /* NULL: done */
     int asked;
 };
@@ -198,13 +199,12 @@ static struct charge *open_charge(struct text body)
     return c;
 }
 
-/* The amount of the first asking counts under a key; here all repeats are alike or it is a bug. */
 static struct operation *carry_out(const char *what, const char *key, struct charge *c,
                                    int64_t amount)
 {
     struct operation *o = &operations[operations_count++];
     assert(operations_count < OPERATIONS_MAX / 16);
-    *o = (struct operation){.charge = c->id, .error = judge(c, what)};
+    *o = (struct operation){.charge = c->id, .amount = amount, .error = judge(c, what)};
     snprintf(o->key, sizeof o->key, "%s", key);
     snprintf(o->what, sizeof o->what, "%s", what);
     if (!o->error)
@@ -243,7 +243,10 @@ void bank_ask(const char *method, const char *path, const char *key, struct text
     }
     const char *what = operation_in(path);
     struct operation *o = operation_of(key);
-    if (o && strcmp(o->what, what) != 0) {
+    int64_t amount = number_in(body, "\"amount\":");
+    if (o && (strcmp(o->what, what) != 0 || o->amount != amount)) {
+        violate("MONEY the key of %s %lld used for %s %lld", o->what, (long long)o->amount, what,
+                (long long)amount);
         say(ret_answer, 422, "{\"error\":\"idempotency_key_reused\"}");
         return;
     }
@@ -258,7 +261,6 @@ void bank_ask(const char *method, const char *path, const char *key, struct text
         say(ret_answer, 404, "{\"error\":\"charge_not_found\"}");
         return;
     }
-    int64_t amount = number_in(body, "\"amount\":");
     tell(ret_answer, carry_out(what, key, c, amount));
 }
 

@@ -14,7 +14,7 @@
     X(blind_owners) X(overlapping_owners) X(commits_lost)                                     \
     X(store_40001) X(store_cut) X(store_commit_lost_applied) X(store_commit_lost_dropped)     \
     X(store_failovers) X(store_commits_undone) X(store_backups_restored) X(store_fence_owner)   \
-    X(provider_500) X(provider_silent_done) X(provider_silent_undone) X(provider_late) X(provider_last) \
+    X(provider_500) X(provider_500_done) X(provider_silent_done) X(provider_silent_undone) X(provider_late) X(provider_last) \
     X(provider_duplicate) X(provider_refused) X(provider_replayed) X(provider_down)           \
     X(charges) X(captures) X(voids) X(refunds) X(payment_unknown)                             \
     X(requests) X(requests_retried) X(requests_unknown) X(requests_replayed) X(requests_refused) \

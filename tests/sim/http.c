@@ -107,9 +107,15 @@ static void fail_later(struct call *c, enum http_trouble trouble, int64_t us)
 static void go_wrong(struct call *c)
 {
     switch (chance_under(7)) {
-    case 0:
+    case 0: /* or broken off in the middle, or by something between */
+        if (chance_one_in(2)) {
+            SOMETIMES(provider_500_done);
+            world_after((int64_t)chance_under(5 * MS), on_arrival, c, 0, 0);
+        }
         SOMETIMES(provider_500);
-        c->answer = (struct bank_answer){.status = 500};
+        c->answer = (struct bank_answer){.status = chance_one_in(2) ? 500 : 201};
+        c->answer.len =
+            (size_t)snprintf(c->answer.body, sizeof c->answer.body, "{\"operation\":{\"k");
         world_after(5 * MS, on_answer, c, 0, 0);
         break;
     case 1:
