@@ -75,14 +75,12 @@ static void change(struct fulfilment_row *row, const struct fulfilment_event *e,
         break;
     case FULFILMENT_EVENT_COMPENSATION_STARTED_V1:
         row_text_set(&row->reason, fulfilment_reason_text(e->as.compensation_started_v1.reason));
-        row_text_set(&row->failed_step, TEXT(""));
         break;
     case FULFILMENT_EVENT_COMPENSATION_FAILED_V1:
         row_text_set(&row->failed_step, fulfilment_step_text(e->as.compensation_failed_v1.step));
         stop_timer(row);
         break;
     case FULFILMENT_EVENT_RETRIED_V1:
-        row_text_set(&row->failed_step, TEXT(""));
         row->tries = (int32_t)e->as.retried_v1.try;
         break;
     case FULFILMENT_EVENT_TIMER_SET_V1:
@@ -126,6 +124,8 @@ static enum row_fate apply(void *state, const struct event *event, size_t nth)
     row->progress = progress_after(row->progress, e);
     row_text_set(&row->state, stage_text((enum stage)row->progress.stage));
     change(row, e, event->decision->at);
+    if (!row->progress.needs_attention)
+        row_text_set(&row->failed_step, TEXT(""));
     return ROW_KEEP;
 }
 
@@ -136,7 +136,7 @@ static const char *const indexes[] = {"state, started_at, order_id", "needs_atte
 const struct projection fulfilments_projection = {
     .name = "fulfilments",
     .service = "fulfilment",
-    .version = 1,
+    .version = 2,
     .sources = sources,
     .columns = columns,
     .columns_count = COUNT(columns),

@@ -98,9 +98,12 @@ static void fail(struct payment_row *row, struct text status, struct text reason
     row_text_set(&row->reason, reason);
 }
 
+/* What is given back had been taken, also when the capture's answer never came. */
 static void refund(struct payment_row *row, int64_t amount)
 {
     row->refunded_amount += amount;
+    if (row->captured_amount < row->refunded_amount)
+        row->captured_amount = row->refunded_amount;
     row_text_set(&row->status, row->refunded_amount < row->captured_amount
                                    ? TEXT("partially_refunded")
                                    : TEXT("refunded"));
@@ -165,7 +168,7 @@ static const char *const indexes[] = {"order_id", "customer_id, requested_at", N
 const struct projection payments_projection = {
     .name = "payments",
     .service = "payment",
-    .version = 1,
+    .version = 2,
     .sources = sources,
     .columns = columns,
     .columns_count = COUNT(columns),

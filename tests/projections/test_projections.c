@@ -395,6 +395,20 @@ START_TEST(a_payment_that_goes_wrong_says_why)
 }
 END_TEST
 
+START_TEST(what_is_given_back_had_been_taken)
+{
+    given(&payments_projection);
+    requested();
+    PAYMENT(AUTHORIZED, authorized, .provider_reference = TEXT("ch_9"));
+    PAYMENT(UNKNOWN, unknown, .reason = TEXT("no answer")); /* to the capture */
+    PAYMENT(REFUND_REQUESTED, refund_requested, .amount = euros(1300), .number = 1);
+    PAYMENT(REFUNDED, refunded, .amount = euros(1300));
+    then("status", "refunded");
+    then("captured_amount", "1300");
+    then("refunded_amount", "1300");
+}
+END_TEST
+
 START_TEST(a_declined_payment_is_declined)
 {
     given(&payments_projection);
@@ -496,12 +510,16 @@ START_TEST(a_fulfilment_shows_timer_and_trouble)
     then("due_at", "null");
     FULFILMENT(RETRIED, retried, .try = 2);
     then("needs_attention", "false");
+    then("failed_step", "");
     then("tries", "2");
-    FULFILMENT(CANCELLED, cancelled);
+    FULFILMENT(COMPENSATION_FAILED, compensation_failed, .step = FULFILMENT_STEP_PAYMENT_RELEASE);
+    FULFILMENT(CANCELLED, cancelled); /* by a late answer */
+    then("needs_attention", "false");
+    then("failed_step", "");
     then("ended_at", "null");
     FULFILMENT(ENDED, ended);
     then("state", "cancelled");
-    then("ended_at", "1007");
+    then("ended_at", "1008");
     then("reason", "out_of_stock");
 }
 END_TEST
@@ -780,6 +798,7 @@ int main(void)
     tcase_add_test(t, each_line_of_an_order_is_a_row);
     tcase_add_test(t, a_payment_is_captured_and_given_back_in_parts);
     tcase_add_test(t, a_payment_that_goes_wrong_says_why);
+    tcase_add_test(t, what_is_given_back_had_been_taken);
     tcase_add_test(t, a_declined_payment_is_declined);
     tcase_add_test(t, stock_moves_but_nothing_gets_lost);
     tcase_add_test(t, what_is_free_to_sell_follows_the_stock);
