@@ -84,13 +84,17 @@ static struct {
     atomic_uint_least64_t print;
 } committed[PARTITIONS_MAX];
 
+void memory_group_place(int partition, struct position position)
+{
+    atomic_store(&committed[partition].print, position.print);
+    atomic_store(&committed[partition].offset, position.offset);
+}
+
 void memory_group_begin(void)
 {
     atomic_store(&events, 1);
-    for (int p = 0; p < PARTITIONS_MAX; p++) {
-        atomic_store(&committed[p].offset, 0);
-        atomic_store(&committed[p].print, PRINT_NONE);
-    }
+    for (int p = 0; p < PARTITIONS_MAX; p++)
+        memory_group_place(p, (struct position){0, PRINT_NONE});
 }
 
 void memory_group_tell(int more)
@@ -147,8 +151,7 @@ struct err group_commit(struct log_group *group, struct log_partition which,
                         struct position position)
 {
     (void)group;
-    atomic_store(&committed[which.partition].print, position.print);
-    atomic_store(&committed[which.partition].offset, position.offset);
+    memory_group_place(which.partition, position);
     return OK;
 }
 

@@ -13,6 +13,7 @@ void memory_group_begin(void);
 void memory_group_tell(int events);
 /* As it was committed last, of the group's first topic. */
 struct position memory_group_position(int partition);
+void memory_group_place(int partition, struct position position);
 
 /* A TAKEOVER of somebody else. Returns its offset. */
 int64_t memory_announce(struct log_topic *log, int partition);
