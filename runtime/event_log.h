@@ -146,7 +146,8 @@ enum group_event group_poll(struct log_group *group, const struct log_partition 
 /* The committed position (stable); offset -1 when there is none. */
 NODISCARD struct err group_committed(struct log_group *group, struct log_partition which,
                                      struct position *ret_position);
-/* Commits without waiting; a refused commit shows as a lost assignment. */
+/* Commits without waiting. What the broker refuses shows as a lost assignment when the seat is
+ * lost, and else not at all: it comes with the next position. */
 NODISCARD struct err group_commit(struct log_group *group, struct log_partition which,
                                   struct position position);
 

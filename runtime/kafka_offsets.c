@@ -27,6 +27,12 @@ static struct err open_client(struct log *log, const char *group, rd_kafka_t **r
     return kafka_new(RD_KAFKA_CONSUMER, conf, ret_client);
 }
 
+/* It has no seat to give back, and whoever asks for one after a fatal answer waits for ever. */
+static void close_client(rd_kafka_t *client)
+{
+    rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+}
+
 static rd_kafka_topic_partition_list_t *list_of(const struct log_topic *topic)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(topic->partitions);
@@ -94,7 +100,7 @@ struct err offsets_read(struct log *log, const char *group, const struct log_top
     rd_kafka_t *client;
     TRY(open_client(log, group, &client));
     struct err e = ask(client, topic, ret_offsets);
-    rd_kafka_destroy(client);
+    close_client(client);
     return e;
 }
 
@@ -104,6 +110,6 @@ struct err offsets_write(struct log *log, const char *group, const struct log_to
     rd_kafka_t *client;
     TRY(open_client(log, group, &client));
     struct err e = tell_patiently(client, topic, offsets);
-    rd_kafka_destroy(client);
+    close_client(client);
     return e;
 }

@@ -146,7 +146,11 @@ static struct err fold_batch(struct owner *o, owner_fold fold, void *context, st
     for (size_t i = 0; i < *ret_count; i++) {
         if (!MUTANT(sources_not_remembered) || facts[i].decision.input.topic.len == 0)
             note(o, &facts[i].decision);
-        TRY(fold(context, &facts[i]));
+        struct err e = fold(context, &facts[i]);
+        if (e.code == ERR_OK)
+            continue;
+        o->tail.next = facts[i].offset; /* whoever halts names the record that he cannot pass */
+        return e;
     }
     return OK;
 }

@@ -460,6 +460,16 @@ static struct shard *shard_of(struct worker *w, struct text service, struct text
     return NULL;
 }
 
+/* What halts because of a source says where it stands in its own log: here is the record it cannot
+ * pass. */
+static void name_record(const struct pull *pull, int64_t offset, struct err e)
+{
+    if (err_class(e) == ERR_CLASS_HALT)
+        report(REPORT_ERROR, "source_halts", "topic", log_topic_name(pull->topic), "partition",
+               report_number(pull->cursor.partition), "offset", report_number(offset), "why",
+               report_err(e), NULL);
+}
+
 static void decide_one(struct worker *w, size_t source, const struct fact *fact,
                        const struct command *command, int32_t index, struct shard *s)
 {
@@ -470,6 +480,7 @@ static void decide_one(struct worker *w, size_t source, const struct fact *fact,
         return;
     struct err e = command ? shard_command(s, command, &input, unit(w))
                            : shard_fact(s, pull->from, fact, &input, unit(w));
+    name_record(pull, fact->offset, e);
     if (e.code != ERR_OK)
         fail(s, e);
     report_trace(REPORT_UNTRACED);
@@ -535,6 +546,7 @@ static size_t read_pull(struct worker *w, size_t source)
     if (may_wait(e))
         return 0;
     if (e.code != ERR_OK) {
+        name_record(pull, pull->cursor.next, e);
         fail_all(w, e);
         return 0;
     }

@@ -109,7 +109,10 @@ int64_t memory_log_append(struct log_topic *topic, int partition, struct text ke
 
 void memory_log_forget(struct log_topic *topic, int partition, int64_t first)
 {
+    pthread_mutex_lock(&topic->log->lock);
     topic->parts[partition].first = first;
+    tell(topic->log);
+    pthread_mutex_unlock(&topic->log->lock);
 }
 
 void memory_log_cut(struct log_topic *topic, int partition, int64_t end)

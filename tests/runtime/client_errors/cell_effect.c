@@ -14,6 +14,8 @@ enum {
     FIRST_LOT = 5,
     EVENTS = 10,
     LASTS_MS = 20000, /* the seat is given anew only when the session of the first start is over */
+    REFUSED_MS = 3000,
+    ARRIVES_MS = 8000,
     STEP_MS = 20
 };
 
@@ -27,6 +29,8 @@ struct story {
     atomic_bool taken[1 + EVENTS]; /* by offset: since the worker was started */
     struct effect_stats stats;
     struct err result;
+    const struct effect *effect;
+    char group[EFFECT_GROUP_MAX];
     uint64_t last; /* print of the last decision */
     int written;
 };
@@ -79,11 +83,25 @@ static const struct effect effect = {.name = "things",
                                      .learn = learn_nothing,
                                      .give_up = give_up_nothing};
 
+static bool nothing_to_do(void *job, const struct event *event, bool repeat)
+{
+    start_any(job, event, repeat);
+    return false;
+}
+
+/* Its position follows at once. */
+static const struct effect idle_effect = {.name = "things",
+                                          .service = "things",
+                                          .events = &product_events,
+                                          .commands = &product_commands,
+                                          .job_size = 1,
+                                          .start = nothing_to_do};
+
 static void *run(void *context)
 {
     mine = context;
     mine->result = effect_worker_run(&(struct effect_options){.log = mine->mock.log,
-                                                              .effect = &effect,
+                                                              .effect = mine->effect,
                                                               .url = "http://127.0.0.1:1",
                                                               .stop = &mine->stop,
                                                               .stats = &mine->stats});
@@ -188,21 +206,72 @@ static struct finding tell(struct story *s, const struct cell *cell)
 static bool open_all(struct story *s)
 {
     static const int64_t zero[] = {0};
-    char group[EFFECT_GROUP_MAX];
-    effect_group(&effect, group);
+    effect_group(s->effect, s->group);
     mock_open(&s->mock, "effect");
     mock_topic(&s->mock, "things.commands", 1);
     s->source = mock_topic(&s->mock, "things.log", 1);
-    return offsets_write(s->mock.log, group, s->source, zero).code == ERR_OK &&
+    return offsets_write(s->mock.log, s->group, s->source, zero).code == ERR_OK &&
            producer_open(s->mock.log, NULL, NULL, NULL, &s->producer).code == ERR_OK;
+}
+
+static struct finding close_all(struct story *s, struct finding f)
+{
+    stop(s);
+    producer_close(s->producer);
+    mock_close(&s->mock);
+    return f;
 }
 
 struct finding cell_effect(const struct cell *cell)
 {
-    struct story s = {0};
+    struct story s = {.effect = &effect};
     struct finding f = open_all(&s) ? tell(&s, cell) : broken("cannot open");
-    stop(&s);
-    producer_close(s.producer);
-    mock_close(&s.mock);
-    return f;
+    return close_all(&s, f);
+}
+
+/* ---- its position --------------------------------------------------------------------------- */
+
+/* As `foldlog doctor` would ask. */
+static bool await_position(struct story *s, int64_t wanted, int64_t ms)
+{
+    int64_t found = -1;
+    for (int64_t until = clock_monotonic_ms() + ms; found != wanted && clock_monotonic_ms() < until;
+         clock_sleep_us(STEP_MS * 1000))
+        if (offsets_read(s->mock.log, s->group, s->source, &found).code != ERR_OK)
+            found = -1;
+    return found == wanted;
+}
+
+/* What is not asked for again is committed when more has been done. */
+static struct finding position_arrives(struct story *s, const struct cell *cell)
+{
+    if (await_position(s, EVENTS, cell->wanted == V_NEXT ? ARRIVES_MS : CELL_MS))
+        return found(V_ONCE);
+    if (!write_to(s, EVENTS) || !await_taken(s, EVENTS) || !await_position(s, EVENTS + 1, CELL_MS))
+        return broken("its position does not arrive");
+    return found(V_NEXT);
+}
+
+static struct finding tell_position(struct story *s, const struct cell *cell)
+{
+    start(s);
+    if (!write_to(s, FIRST_LOT) || !await_taken(s, FIRST_LOT) ||
+        !await_position(s, FIRST_LOT + 1, CELL_MS))
+        return broken("the first position");
+    mock_trouble(&s->mock, cell->api, cell->error, cell->how);
+    if (!write_to(s, EVENTS - 1) || !await_taken(s, EVENTS - 1))
+        return broken("not all were taken up");
+    if (how_lasts(cell->how)) {
+        clock_sleep_us(REFUSED_MS * 1000);
+        mock_heal(&s->mock, cell->api, cell->how);
+    }
+    struct finding f = position_arrives(s, cell);
+    return atomic_load(&s->stats.halted) ? found(V_HALTED) : f;
+}
+
+struct finding cell_commit(const struct cell *cell)
+{
+    struct story s = {.effect = &idle_effect};
+    struct finding f = open_all(&s) ? tell_position(&s, cell) : broken("cannot open");
+    return close_all(&s, f);
 }

@@ -5,7 +5,7 @@
 #include "runtime/kafka_offsets.h"
 #include "tests/runtime/client_errors/cells.h"
 
-enum { PARTITIONS = 2, LASTS_MS = 2000, POSITION = 7, STEP_MS = 20, WATCH_MS = 9000 };
+enum { PARTITIONS = 2, LASTS_MS = 2000, POSITION = 7, STEP_MS = 20, WATCH_MS = 9000, CUT_MS = 300 };
 
 struct story {
     struct mock mock;
@@ -56,14 +56,30 @@ static bool commits(struct story *s)
     return found.offset == mine.offset && found.print == mine.print;
 }
 
+static void let_pass(struct story *s, int64_t ms)
+{
+    for (int64_t until = clock_monotonic_ms() + ms; clock_monotonic_ms() < until;)
+        poll_once(s);
+}
+
 /* The trouble comes to a member that has its seat. */
 static bool trouble_its_seat(struct story *s, const struct cell *cell)
 {
     if (!await_seat(s, CELL_MS))
         return false;
     mock_trouble(&s->mock, cell->api, cell->error, cell->how);
-    for (int64_t until = clock_monotonic_ms() + WATCH_MS; clock_monotonic_ms() < until;)
-        poll_once(s);
+    let_pass(s, WATCH_MS);
+    return true;
+}
+
+/* It is carried out and on its way back when all connections break. False: it came back. */
+static bool lose_the_answer(struct story *s, const struct cell *cell)
+{
+    if (await_seat(s, LASTS_MS))
+        return false;
+    rd_kafka_mock_broker_set_down(s->mock.cluster, -1);
+    let_pass(s, CUT_MS);
+    mock_heal(&s->mock, cell->api, cell->how);
     return true;
 }
 
@@ -77,6 +93,8 @@ static struct finding take_seat(struct story *s, const struct cell *cell)
     int clients = mock_clients();
     if (seated_before && !trouble_its_seat(s, cell))
         return broken("no first seat");
+    if (cell->how == HOW_ANSWER_LOST && !lose_the_answer(s, cell))
+        return broken("the answer came");
     if (how_lasts(cell->how)) {
         if (!seated_before && await_seat(s, LASTS_MS))
             return broken("a seat nobody gave");

@@ -1,6 +1,8 @@
 /* Transactions: one without trouble, then one with it, repeated from its position until it is
  * through. */
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/clock.h"
@@ -8,7 +10,14 @@
 #include "runtime/kafka_transaction.h"
 #include "tests/runtime/client_errors/cells.h"
 
-enum { RECORDS = 3, COPIES_MAX = 64, ARENA_BYTES = 1 << 20, STEP_MS = 20, LASTS_MS = 2000 };
+enum {
+    RECORDS = 3,
+    COPIES_MAX = 64,
+    ARENA_BYTES = 1 << 20,
+    STEP_MS = 20,
+    LASTS_MS = 2000,
+    CUT_MS = 300
+};
 
 struct story {
     struct mock mock;
@@ -101,6 +110,27 @@ static int copies_of(struct story *s, char lot)
     return next == end ? least : -1;
 }
 
+/* Whoever waits for the answer is cut off meanwhile. */
+static void *cut_off(void *context)
+{
+    struct story *s = context;
+    clock_sleep_us(LASTS_MS * 1000);
+    rd_kafka_mock_broker_set_down(s->mock.cluster, -1);
+    clock_sleep_us(CUT_MS * 1000);
+    mock_heal(&s->mock, s->cell->api, s->cell->how);
+    return NULL;
+}
+
+static bool publish_cut_off(struct story *s, char lot, bool *started)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, cut_off, s) != 0)
+        abort();
+    bool through = publish(s, lot, started);
+    pthread_join(thread, NULL);
+    return through;
+}
+
 static bool is_of_the_start(enum api api)
 {
     return api == API_INIT_PRODUCER_ID || api == API_FIND_COORDINATOR || api == API_OFFSET_FETCH ||
@@ -118,7 +148,9 @@ static struct finding tell(struct story *s)
         s->healed_at_ms = clock_monotonic_ms() + LASTS_MS;
     if (is_of_the_start(cell->api))
         started = false;
-    if (!publish(s, 'b', &started))
+    bool through = cell->how == HOW_ANSWER_LOST ? publish_cut_off(s, 'b', &started)
+                                                : publish(s, 'b', &started);
+    if (!through)
         return broken("never through");
     int broken_off = s->broken_off;
     if (!publish(s, 'c', &started))

@@ -13,6 +13,7 @@
     X(TWICE,     "done, twice")        /* this broker checks no sequence: the rule must judge */  \
     X(RENEWED,   "failed, renewed")    /* reported as failed; the next by a new client */         \
     X(NOT_FOUND, "not found")                                                                     \
+    X(NEXT,      "with the next")      /* a position that arrives when more has been done */      \
     X(UNTOLD,    "told to wait")       /* an error that says: later. Afterwards right */          \
     X(ANEW,      "seat, anew")         /* by a new client */                                      \
     X(RETAKEN,   "taken over again")   /* the owner gave up and came back; decided once */        \
@@ -53,6 +54,7 @@ struct finding cell_offsets(const struct cell *cell);
 struct finding cell_publish(const struct cell *cell);
 struct finding cell_own(const struct cell *cell);
 struct finding cell_effect(const struct cell *cell);
+struct finding cell_commit(const struct cell *cell);
 
 __attribute__((format(printf, 1, 2))) struct finding broken(const char *format, ...);
 struct finding found(enum ending ending);

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { BROKERS = 3, LASTING = 20000, SLOW_MS = 700, ANSWER_LOST_MS = 5000 };
 
@@ -25,6 +26,33 @@ rd_kafka_t *__wrap_rd_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, cha
 int mock_clients(void)
 {
     return clients;
+}
+
+/* A topic's own trouble does not pass by itself: it is taken back after so many questions of this
+ * thread. */
+static _Thread_local struct {
+    struct mock *mock;
+    size_t left;
+} questions;
+
+rd_kafka_resp_err_t __real_rd_kafka_metadata(rd_kafka_t *client, int all, rd_kafka_topic_t *only,
+                                             const struct rd_kafka_metadata **ret_metadata,
+                                             int timeout_ms);
+rd_kafka_resp_err_t __wrap_rd_kafka_metadata(rd_kafka_t *client, int all, rd_kafka_topic_t *only,
+                                             const struct rd_kafka_metadata **ret_metadata,
+                                             int timeout_ms);
+
+rd_kafka_resp_err_t __wrap_rd_kafka_metadata(rd_kafka_t *client, int all, rd_kafka_topic_t *only,
+                                             const struct rd_kafka_metadata **ret_metadata,
+                                             int timeout_ms)
+{
+    rd_kafka_resp_err_t code =
+        __real_rd_kafka_metadata(client, all, only, ret_metadata, timeout_ms);
+    bool ours =
+        only && questions.mock && strcmp(rd_kafka_topic_name(only), questions.mock->topic) == 0;
+    if (ours && --questions.left == 0)
+        mock_heal(questions.mock, API_METADATA, HOW_ONCE);
+    return code;
 }
 
 static void must(struct err e)
@@ -101,10 +129,13 @@ static void lead_all(struct mock *mock, int partitions, int broker)
 
 static void say(struct mock *mock, enum api api, rd_kafka_resp_err_t error, size_t times)
 {
-    if (api == API_METADATA)
-        rd_kafka_mock_topic_set_error(mock->cluster, mock->topic, error);
-    else
+    if (api != API_METADATA) {
         push(mock, api, error, times);
+        return;
+    }
+    questions.mock = times < LASTING ? mock : NULL;
+    questions.left = times;
+    rd_kafka_mock_topic_set_error(mock->cluster, mock->topic, error);
 }
 
 void mock_trouble(struct mock *mock, enum api api, rd_kafka_resp_err_t error, enum how how)
@@ -139,6 +170,12 @@ void mock_trouble(struct mock *mock, enum api api, rd_kafka_resp_err_t error, en
     }
 }
 
+static void forgive(struct mock *mock)
+{
+    questions.mock = NULL;
+    rd_kafka_mock_topic_set_error(mock->cluster, mock->topic, RD_KAFKA_RESP_ERR_NO_ERROR);
+}
+
 void mock_heal(struct mock *mock, enum api api, enum how how)
 {
     if (how == HOW_BROKER_DOWN || how == HOW_ANSWER_LOST)
@@ -146,7 +183,7 @@ void mock_heal(struct mock *mock, enum api api, enum how how)
     else if (how == HOW_UNLED)
         lead_all(mock, mock->partitions, 1);
     else if (api == API_METADATA)
-        rd_kafka_mock_topic_set_error(mock->cluster, mock->topic, RD_KAFKA_RESP_ERR_NO_ERROR);
+        forgive(mock);
     else if (mock->leader && api == API_PRODUCE) /* a broker's own errors cannot be taken back */
         mock_lead(mock, mock->topic, mock->leader % BROKERS + 1);
     else
