@@ -27,6 +27,7 @@ OWNERS = ("commands", "saga")
 ROLES_OF = {PRODUCE: ("commands", "saga", "api", "publisher"), FETCH: ("commands", "saga", "projections", "publisher"),
             HEARTBEAT: OWNERS, **{k: (*OWNERS, "publisher") for k in OF_STARTS},
             **{k: ("publisher",) for k in OF_PUBLISHERS}}
+NEVER_SILENT = (JOIN,)  # its connection is broken instead: librdkafka waits five minutes for the answer, see "Not yet"
 MANNERS = (HOLD, LOSE_ANSWER, LOSE_REQUEST)  # what may happen to any request
 
 
@@ -109,7 +110,7 @@ class Faults:
         self.victims = {roles: Turns(chance, crew.playing(roles)) for roles in set(ROLES_OF.values())}
 
     def step(self, manner, key):
-        more = self.held.next() if manner == HOLD else self.chance.random() < 0.3
+        more = self.held.next() if manner == HOLD else key not in NEVER_SILENT and self.chance.random() < 0.3
         return Step("fault", self.victims[ROLES_OF[key]].next(), (manner, key, more))
 
     def round(self):
