@@ -13,8 +13,10 @@ import threading
 import time
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import history as h  # noqa: E402
 import load  # noqa: E402
 import nemesis  # noqa: E402
+import schedule  # noqa: E402
 import times  # noqa: E402
 import world  # noqa: E402
 from crew import Crew  # noqa: E402
@@ -23,6 +25,7 @@ from history import History  # noqa: E402
 HEAL_S = 120  # to answer every client
 REST_S = 180  # for every order to end and every follower to follow
 STOP_S = 10
+READS_A_MINUTE = 30  # at least, after a write to the other instance
 NAMED = ("KAFKA", "PG", "PG_PORT", "SANDBOX_PORT", "FOLDLOG", "SANDBOX")
 
 
@@ -40,7 +43,7 @@ class Run:
             "FOLDLOG_SECRET": f"chaos {self.seed}".ljust(32, "."), "FOLDLOG_PAYMENT_CALL_MS": "1000",
             "FOLDLOG_STEP_MS": "20000", "FOLDLOG_COMPENSATION_MS": "300000",
         }
-        self.crew = Crew(run, self.named, self.environment, split=self.seed % 2 == 1)
+        self.crew = Crew(run, self.named, self.environment)
 
     def tell(self, text):
         print(text, flush=True)
@@ -78,7 +81,7 @@ class Run:
         threading.Thread(target=self.supervise, daemon=True).start()
         self.hands = hands = nemesis.Nemesis(self.crew, self.named["KAFKA"], self.run, self.tell)
         began = time.monotonic()
-        hands.carry_out(nemesis.plan(self.minutes, self.seed, self.crew), self.over)
+        hands.carry_out(schedule.plan(self.minutes, self.seed, self.crew), self.over)
         time.sleep(max(0, began + seconds - time.monotonic()))
         hands.heal()
         self.await_commands(history)
@@ -129,7 +132,8 @@ class Run:
                 self.hands.harms)
         with open(f"{self.run}/times.json", "w", encoding="utf-8") as f:
             json.dump(seen, f)
-        return times.summary(*seen)
+        lines, complaints = times.summary(*seen)
+        return lines, complaints if self.minutes >= schedule.PROMISING_MINUTES else []
 
     def stop(self):
         self.over.set()
@@ -154,7 +158,6 @@ def main():
     run = Run(os.environ["FOLDLOG_RUN"], chosen)
     run.tell(f"seed {chosen.seed}, {chosen.minutes:g} minutes, {chosen.clients} clients, {chosen.clerks} clerks; "
              f"logs and history in {run.run}")
-    run.tell("foldlog-b is a process for each role" if run.crew.split else "two Foldlogs that play all roles")
     try:
         run.start()
         hands = run.harm()
@@ -170,19 +173,28 @@ def main():
         return 130
     finally:
         run.stop()
-    run.tell("\n".join([summary, *run.times()]))
+    run.tell(summary)
     return report(run, hands, seen, findings)
 
 
 def report(run, hands, seen, findings):
-    missed = hands.broken_promises(run.minutes)
-    for line in [*findings.all(), *missed]:
+    lines, slow = run.times()
+    missed = [*hands.broken_promises(run.minutes), *slow, *few_reads(run, seen.history)]
+    for line in [*lines, *hands.table(), *findings.all(), *missed]:
         run.tell(line)
     commands = sum(op.took_effect() for op in seen.history)
-    run.tell(f"chaos: {hands.kills} kills, {hands.pauses} pauses, {hands.faults + hands.others} faults, "
+    faults = hands.total("hit", "cut", "starve", "full", "takeover", "echo")
+    run.tell(f"chaos: {hands.total('kill')} kills, {hands.total('pause')} pauses, {faults} faults, "
              f"{commands} commands, {len(findings.lost)} lost, {len(findings.doubled)} doubled, "
              f"{len(findings.violations)} violations")
     return 1 if findings.all() or missed else 0
+
+
+def few_reads(run, operations):
+    """What nobody read was not judged."""
+    elsewhere = sum(f["instance"] != f["wrote_to"] for op in operations for f in op.told(h.READ))
+    least = int(READS_A_MINUTE * run.minutes)
+    return [f"only {elsewhere} reads of {least} from the instance that was not written to"] if elsewhere < least else []
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import history as h
 import records
 from records import ACCEPTED, NIL, POSITION, REFUSED, Torn
+from seen import Seen, split_position
 from truth import SAGA, SAGA_SOURCES, Findings, counts, fold_orders, fold_stock, judge_all
 
 SYSTEM = 8  # role
@@ -60,12 +61,15 @@ class Check:
         endings = Counter(f"{o.status} ({o.reason})" if o.status == "cancelled" else o.status
                           for o in self.orders.values())
         tries = [f for op in self.world.history for f in op.facts]
+        reads = [f for f in tries if f["what"] == h.READ]
         return (f"{len(valid)} decisions, {sum(d.replayed for d in valid)} replayed, "
                 f"{sum(d.outcome == REFUSED for d in valid)} refused; {sum(s.voids for s in shards)} void records, "
                 f"{sum(s.takeovers for s in shards)} TAKEOVERs\n"
                 f"{sum(f['what'] == h.INVOKED for f in tries)} requests, "
                 f"{sum(f['what'] == h.UNKNOWN for f in tries)} without an answer, "
                 f"{sum(f['what'] == h.ACCEPTED for f in tries)} answered 202\n"
+                f"{len(reads)} reads after a position, {sum(f['status'] == 404 for f in reads)} of them 404; "
+                f"{sum(f['what'] == h.UNREAD for f in tries)} without an answer\n"
                 f"{len(self.orders)} orders: " + ", ".join(f"{n} {e}" for e, n in sorted(endings.items())))
 
     def run(self):
@@ -74,6 +78,7 @@ class Check:
         self.outcomes()
         self.once()
         self.acknowledged()
+        Seen(self.truth, self.world.history, self.wrong, self.made).judge()
         self.stock = fold_stock(self.truth["inventory"], self.findings)
         self.orders = fold_orders(self.truth, self.findings)
         self.endings()
@@ -408,11 +413,6 @@ def money_complaint(order, charges):
         return None
     given_back = charge["voided"] and charge["captured"] == 0 or 0 < charge["captured"] == charge["refunded"]
     return None if given_back else f"but the charge is {charge}"
-
-
-def split_position(token):
-    service, partition, offset = token.split(":")
-    return service, int(partition), int(offset)
 
 
 def check(world):

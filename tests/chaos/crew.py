@@ -1,5 +1,6 @@
 """Everybody who takes part in a run: the broker, PostgreSQL, the payment sandbox and two Foldlogs that share the
-partitions, each behind a network of its own. In half of the runs the second is a process for each role."""
+partitions, each behind a network of its own. The second is a process for each role, so that each can be missed
+alone."""
 import signal
 import subprocess
 import time
@@ -30,13 +31,13 @@ class Link:
 class Crew:
     """`named`: KAFKA, PG, PG_PORT, SANDBOX_PORT, FOLDLOG, SANDBOX of the environment, without their prefix."""
 
-    def __init__(self, run, named, environment, split):
-        self.run, self.named, self.environment, self.split = run, named, environment, split
+    def __init__(self, run, named, environment):
+        self.run, self.named, self.environment = run, named, environment
         self.backend_ports = {"kafka": int(named["KAFKA"].rsplit(":", 1)[1]), "postgres": int(named["PG_PORT"]),
                               "sandbox": int(named["SANDBOX_PORT"])}
         self.processes = self.backends()
         self.members = {MACHINES[0]: {MACHINES[0]: ROLES},
-                        MACHINES[1]: {f"{MACHINES[1]}-{r}": (r,) for r in ROLES} if split else {MACHINES[1]: ROLES}}
+                        MACHINES[1]: {f"{MACHINES[1]}-{r}": (r,) for r in ROLES}}
         self.roles = {p: r for members in self.members.values() for p, r in members.items()}
         self.port_of = {p: free_port() for p in self.roles}
         self.admin_ports = {p: free_port() for p in self.roles}

@@ -5,6 +5,7 @@ import time
 
 INVOKED, OK, ACCEPTED, REFUSED, UNKNOWN, DECIDED, DENIED = (
     "invoked", "ok", "accepted", "refused", "unknown", "decided", "denied")
+READ, UNREAD = "read", "unread"  # of what the operation wrote, at once or later
 
 
 def tells_of_effect(what, fact):
@@ -43,6 +44,7 @@ class Operation:
 
     def __init__(self, line):
         self.number, self.kind, self.service = line["op"], line["kind"], line["service"]
+        self.began = line["n"]
         self.method, self.path, self.body, self.key = line["method"], line["path"], line["body"], line["key"]
         self.reuses = line.get("reuses")  # the operation whose key it sends with another body
         self.facts = []
@@ -64,10 +66,10 @@ class Operation:
 
 
 def read_history(lines):
-    """[Operation]"""
+    """[Operation]; each fact with its number in the order in which all became known."""
     operations = {}
-    for line in lines:
-        fact = json.loads(line) if isinstance(line, str) else line
+    for n, line in enumerate(lines):
+        fact = {**(json.loads(line) if isinstance(line, str) else line), "n": n}
         if fact["what"] == "operation":
             operations[fact["op"]] = Operation(fact)
         else:

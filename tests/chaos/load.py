@@ -8,6 +8,7 @@ import time
 import uuid
 
 import history as h
+from reads import Reader
 
 CALL_S = 8  # a paused instance answers nobody
 PAUSE_S = 0.4  # between two operations of a client, on average
@@ -16,8 +17,8 @@ CONTENT = {"Content-Type": "application/json"}
 
 
 class Answer:
-    def __init__(self, got, body):
-        self.status = got.status
+    def __init__(self, instance, got, body):
+        self.instance, self.status = instance, got.status
         self.headers = {k.lower(): v for k, v in got.getheaders()}
         self.json = json.loads(body) if body else {}
 
@@ -39,7 +40,7 @@ class Lines:
         data = None if body is None else json.dumps(body).encode()
         line.request(method, path, data, (CONTENT if data else {}) | (headers or {}))
         got = line.getresponse()
-        answer = Answer(got, got.read())
+        answer = Answer(instance, got, got.read())
         if not got.will_close:
             self.open[instance] = line
         return answer
@@ -70,11 +71,13 @@ class Client:
     pause_s = PAUSE_S
     wants = {"order": 70, "receipt": 7, "adjustment": 4, "price": 4, "product": 1, "cancel": 4, "ship": 10}  # how often
     receipt_end = 60
+    reads = 0.3  # of what it writes
 
     def __init__(self, shop, number):
         self.shop, self.number = shop, number
         self.chance = random.Random(f"{shop.seed}/client/{number}")
         self.lines = Lines(shop.ports)
+        self.reader = Reader(shop, number, self.lines, self.chance, self.reads)
         self.keys = 0
 
     # ---- one operation ----
@@ -91,6 +94,8 @@ class Client:
         found = answer.json.get("id") if answer and answer.status // 100 == 2 else None
         if answer and answer.status == 202:
             found = self.follow(op, answer)
+        if found and not reuses:
+            self.reader.wrote(op, service, found, answer)
         if found and not reuses and self.chance.random() < (0.5 if asynchronous else 0.06):
             self.insist(op, method, path, body, key)  # the first answer again
         if found and kind in ("receipt", "cancellation") and not reuses and self.chance.random() < 0.05:
@@ -231,6 +236,7 @@ class Client:
     def live(self):
         while not self.shop.stop.is_set():
             self.next()
+            self.reader.sometimes()
             self.shop.stop.wait(self.chance.expovariate(1 / self.pause_s))
         self.lines.close()
 
@@ -239,6 +245,7 @@ class Clerk(Client):
     """Counts, books and prices; no orders, so many commands with little behind them."""
     pause_s = CLERK_PAUSE_S
     wants = {"receipt": 5, "adjustment": 2, "price": 3}
+    reads = 0.03
     receipt_end = 6  # or nothing would ever be out of stock
 
 

@@ -1,126 +1,34 @@
-"""What goes wrong, and when: a schedule that a seed decides, and the hands that carry it out."""
-import math
-import random
+"""The hands that carry out a schedule, and the count of what they did."""
 import threading
 import time
 import uuid
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import replace
+from itertools import zip_longest
 
 import records
-from network import DUPLICATE, HOLD, LOSE_ANSWER, LOSE_REQUEST
+from network import DUPLICATE, HOLD
+from schedule import BACKENDS, MANNERS, NAMES, OF_STARTS, ROLES_OF, promises
+from times import REPLACE_LIMIT_S
 
-BACKENDS = ("kafka", "postgres", "sandbox")
-LOGS = ("order", "payment", "inventory", "fulfilment", "product")
-DOWN_S = (0.1, 1, 3, 8)  # how long a killed one stays away; the last is beyond the session
-REPLACED_S = 8  # killed and missed: others have its partitions by then
-PAUSE_S = CUT_S = 9  # beyond the session of 6 s
-HELD_S = (0.4, 3, 9, 25)  # the last is beyond the time limit of an append
+REPLACED_S = REPLACE_LIMIT_S  # killed and missed: others have its partitions by then
+PAUSE_S = CUT_S = 9  # beyond the session
 SILENT_S = 60  # a client of Kafka finds out by then that nobody answers any more
 SHORT_S = 6  # without memory, or with a full disk
 HIT_S = 5  # a request of the kind wanted comes within
+START_HIT_S = 10  # the same, when its process has to start first
 ECHOES = 8
 SETTLED_S = 4  # so long after the end of a harm its effects may be felt
+AGAIN = 3  # so often a fault that hit nothing is tried again, when all else is done
 
-# Kafka's ApiKeys (https://kafka.apache.org/protocol#protocol_api_keys). LeaveGroup, 13, is never sent: static members
-# do not leave.
-PRODUCE, FETCH, FIND_COORDINATOR, JOIN, HEARTBEAT, SYNC, INIT_PRODUCER = 0, 1, 10, 11, 12, 14, 22
-ADD_PARTITIONS, ADD_OFFSETS, END, COMMIT_OFFSETS = 24, 25, 26, 28
-NAMES = {PRODUCE: "Produce", FETCH: "Fetch", FIND_COORDINATOR: "FindCoordinator", JOIN: "JoinGroup",
-         HEARTBEAT: "Heartbeat", SYNC: "SyncGroup", INIT_PRODUCER: "InitProducerId",
-         ADD_PARTITIONS: "AddPartitionsToTxn", ADD_OFFSETS: "AddOffsetsToTxn", END: "EndTxn",
-         COMMIT_OFFSETS: "TxnOffsetCommit"}
-OF_STARTS = (FIND_COORDINATOR, JOIN, SYNC, INIT_PRODUCER)  # seen when a process starts, hardly else
-OF_PUBLISHERS = (ADD_PARTITIONS, ADD_OFFSETS, END, COMMIT_OFFSETS)
-OFTEN = (PRODUCE, FETCH, HEARTBEAT)
-ROLES_OF = {PRODUCE: ("commands", "saga", "api", "publisher"), FETCH: ("commands", "saga", "projections", "publisher"),
-            HEARTBEAT: ("commands", "saga"), **{k: ("commands", "saga", "publisher") for k in OF_STARTS},
-            **{k: ("publisher",) for k in OF_PUBLISHERS}}
-
-
-@dataclass(frozen=True)
-class Step:
-    what: str  # a method of Nemesis
-    whom: str
-    detail: tuple = ()
-    room: float = 1  # time until the next step, as a share
-    at: float = 0  # seconds from the start
-
-
-@dataclass(frozen=True)
-class Promise:
-    """The least that a run of so many minutes does."""
-    kills: int
-    pauses: int  # of Foldlogs
-    faults: int  # of the network
-
-    @staticmethod
-    def of(minutes):
-        return Promise(math.ceil(3.3 * minutes), max(1, round(minutes / 2)), math.ceil(1.2 * minutes))
-
-
-# ---- the schedule ----
-
-def a_kill(chance, victim):
-    return Step("kill", victim, (chance.choice(DOWN_S),))
-
-
-def a_fault(chance, what, crew):
-    """`what`: cut, or what may happen to a single request."""
-    if what == "cut":
-        return Step("cut", chance.choice(crew.machines()),
-                    (chance.choice(("kafka", "kafka", "postgres", "sandbox")), chance.random() < 0.5))
-    keys = (PRODUCE,) if what == DUPLICATE else OFTEN + OF_STARTS + OF_PUBLISHERS
-    key = chance.choice(chance.choice((OFTEN, OF_STARTS, OF_PUBLISHERS))) if len(keys) > 1 else PRODUCE
-    victims = crew.playing(ROLES_OF[key])
-    more = (chance.choice(HELD_S),) if what == HOLD else (chance.random() < 0.3,)
-    return Step("fault", chance.choice(victims), (what, key, *more))
-
-
-def steps_of(minutes, crew, chance):
-    """[Step], in no order: somewhat more than is promised."""
-    promise = Promise.of(minutes)
-    owners = crew.playing(("commands", "saga"))
-    rounds = max(1, int(minutes // 3))
-    alone = [Step("replace", v, room=2) for v in chance.sample(owners * rounds, min(len(owners) * rounds, 2 * rounds))]
-    alone += [Step("restart", chance.choice(owners), room=0.7) for _ in range(2 * rounds)]
-    kinds = list(crew.foldlogs() + BACKENDS)
-    kills = max(0, promise.kills + round(minutes) - len(alone))
-    chance.shuffle(kinds)
-    victims = kinds[:kills] + [chance.choice(list(crew.foldlogs()) * 2 + kinds) for _ in range(kills - len(kinds))]
-    steps = alone + [a_kill(chance, v) for v in victims]
-    steps += [Step("pause", chance.choice(crew.foldlogs())) for _ in range(promise.pauses)]
-    steps += [Step("pause", chance.choice(BACKENDS)) for _ in range(int(minutes // 3))]
-    steps += [Step(what, chance.choice(LOGS)) for what in ("takeover", "echo") for _ in range(rounds)]
-    steps += [Step("starve", chance.choice(crew.foldlogs())) for _ in range(rounds)]
-    steps += [Step("full", full) for full in chance.sample(("kafka", "postgres") * rounds, rounds)]
-    what = ["cut", HOLD, LOSE_ANSWER, DUPLICATE, LOSE_REQUEST]
-    faults = promise.faults + max(1, round(minutes / 2))
-    what += [chance.choice(("cut", HOLD, HOLD, LOSE_ANSWER, LOSE_REQUEST, DUPLICATE)) for _ in range(faults - len(what))]
-    return steps + [a_fault(chance, w, crew) for w in what[:faults]]
-
-
-def plan(minutes, seed, crew):
-    """[Step], in the order of their times."""
-    chance = random.Random(f"{seed}/nemesis")
-    steps = steps_of(minutes, crew, chance)
-    chance.shuffle(steps)
-    width = (60 * minutes - 10) / sum(s.room for s in steps)
-    at, placed = 5, []
-    for s in steps:
-        placed.append(Step(s.what, s.whom, s.detail, s.room, at + chance.uniform(0, width * 0.5)))
-        at += width * s.room
-    return placed
-
-
-# ---- the hands ----
 
 class Nemesis:
     """`tell` prints a line about each step."""
 
     def __init__(self, crew, brokers, run, tell):
         self.crew, self.processes, self.brokers, self.run, self.tell = crew, crew.processes, brokers, run, tell
-        self.kills = self.pauses = self.faults = self.others = 0
-        self.pauses_of_foldlogs = 0
+        self.done = Counter()  # (what, whom)
+        self.missed = []  # faults that hit nothing
         self.back = []  # timers that bring back what was hurt
         self.harms = []  # [from, to] by the wall clock, whom: all that was done to anybody
         self.began = 0
@@ -131,8 +39,19 @@ class Nemesis:
         for step in steps:
             if over.wait(max(0, self.began + step.at - time.monotonic())):
                 return
-            self.say(f"{step.what} {step.whom} {' '.join(str(d) for d in step.detail)}")
-            getattr(self, step.what)(step)
+            self.take(step)
+        for _ in range(AGAIN):
+            again, self.missed = self.missed, []
+            for step in again:
+                self.calm()
+                self.take(step)
+
+    def take(self, step):
+        self.say(f"{step.what} {step.whom} {' '.join(str(d) for d in step.detail)}")
+        getattr(self, step.what)(step)
+
+    def total(self, *whats):
+        return sum(n for (what, _), n in self.done.items() if what in whats)
 
     def say(self, text):
         self.tell(f"{time.monotonic() - self.began:6.1f} s  {text}")
@@ -142,8 +61,9 @@ class Nemesis:
         self.harms.append((time.time(), time.time() + seconds + SETTLED_S, whom))
 
     def later(self, seconds, whom, action):
+        """`whom`: a process, or the links that it is about."""
         timer = threading.Timer(seconds, action)
-        timer.whom = whom
+        timer.whom, timer.links = whom, whom if isinstance(whom, tuple) else ()
         timer.start()
         self.back.append(timer)
 
@@ -160,18 +80,22 @@ class Nemesis:
         victim = self.processes[whom]
         self.harm(whom, seconds)
         victim.kill()
-        self.kills += 1
+        self.done["kill", whom] += 1
         self.later(seconds, whom, victim.start)
 
     def kill(self, step):
         self.kill_for(step.whom, step.detail[0])
 
-    def undisturbed(self, whom, seconds):
-        """Nothing else goes wrong until it serves again: so the times mean something."""
+    def calm(self):
+        """All is well for the moment."""
         for link in self.crew.all_links():
             link.call("mend")
         self.heal()
         self.crew.await_ready()
+
+    def undisturbed(self, whom, seconds):
+        """Nothing else goes wrong until it serves again: so the times mean something."""
+        self.calm()
         self.harms = [(begin, min(end, time.time()), who) for begin, end, who in self.harms]
         time.sleep(SETTLED_S / 2)
         self.kill_for(whom, seconds)
@@ -189,8 +113,7 @@ class Nemesis:
         victim = self.processes[step.whom]
         self.harm(step.whom, PAUSE_S)
         victim.pause()
-        self.pauses += 1
-        self.pauses_of_foldlogs += step.whom not in BACKENDS
+        self.done["pause", step.whom] += 1
         self.later(PAUSE_S, step.whom, victim.resume)
 
     def starve(self, step):
@@ -201,7 +124,7 @@ class Nemesis:
         victim.doomed = True
         victim.limit("as", victim.address_space())
         code = victim.ends_within(SHORT_S)
-        self.others += 1
+        self.done["starve", step.whom] += 1
         self.say(f"{step.whom} " + ("went on without memory" if code is None else f"ended with {code}"))
         if code is None:
             self.kill_for(step.whom, 0.1)
@@ -214,7 +137,7 @@ class Nemesis:
         victim.doomed = True
         victim.limit("fsize", 0)
         code = victim.ends_within(SHORT_S)
-        self.others += 1
+        self.done["full", step.whom] += 1
         self.say(f"{step.whom} " + ("went on with a full disk" if code is None else f"ended with {code}"))
         if code is None:
             victim.limit("fsize", "unlimited")
@@ -230,26 +153,41 @@ class Nemesis:
         for link in links:
             self.harm(link.process, CUT_S)
             link.call("cut")
-        self.faults += 1
+        self.done["cut", backend] += 1
         self.later(CUT_S, links, lambda: [link.call("heal", broken=broken) for link in links])
 
     def fault(self, step):
         """To one request, when it comes. Some come from publishers that are active, some when a process starts."""
         what, key, more = step.detail
-        tries = [step.whom] + [v for v in self.crew.playing(ROLES_OF[key]) if v != step.whom]
-        for whom in tries if key not in OF_STARTS else tries[:1]:
+        starts = key in OF_STARTS
+        tries = [step.whom] + [v for v in self.crew.playing(ROLES_OF[key]) if v != step.whom and not starts]
+        for whom in tries:
+            self.reach_broker(whom)
             link = self.crew.link(whom, "kafka")
             hits = link.call("forget")
             link.call("fault", what=what, api_key=key, silent=what != HOLD and more)
-            if key in OF_STARTS:
+            if starts:
                 self.kill_for(whom, 0.1)
-            if self.await_hit(link, hits):
+            if self.await_hit(link, hits, START_HIT_S if starts else HIT_S):
                 self.hit(link, whom, step)
                 return
         self.say(f"no {NAMES[key]} came")
+        self.missed.append(replace(step, whom=self.after(step.whom, ROLES_OF[key])))
 
-    def await_hit(self, link, hits):
-        end = time.monotonic() + HIT_S
+    def after(self, whom, roles):
+        """The next one, in turn: who has nothing to own or to publish just now sends less than others."""
+        players = self.crew.playing(roles)
+        return players[(players.index(whom) + 1) % len(players)]
+
+    def reach_broker(self, whom):
+        """Who has lost sight of the broker sends it nothing that could be hit."""
+        self.await_broker()
+        self.restore_now(whom)
+        for links in [t.links for t in self.back if self.crew.link(whom, "kafka") in t.links]:
+            self.restore_now(links)
+
+    def await_hit(self, link, hits, seconds):
+        end = time.monotonic() + seconds
         while time.monotonic() < end:
             if link.call("hit_so_far") > hits:
                 return True
@@ -258,7 +196,8 @@ class Nemesis:
 
     def hit(self, link, whom, step):
         what, key, more = step.detail
-        self.faults += 1
+        self.done["hit", NAMES[key]] += 1
+        self.done[what, NAMES[key]] += 1
         self.harm(whom, more if what == HOLD else SILENT_S * more)
         if what == HOLD:
             link.call("release", after=more)
@@ -274,7 +213,7 @@ class Nemesis:
         self.harm("all", 0)
         self.append(topic, partition, records.write_takeover(nonce, "somebody else", int(time.time() * 1e6)))
         self.say(f"foreign TAKEOVER in {topic}[{partition}]")
-        self.others += 1
+        self.done["takeover", step.whom] += 1
 
     def echo(self, step):
         """The last decisions of a log are written there once more, as by an owner who does not know that he no longer
@@ -285,11 +224,11 @@ class Nemesis:
         partition = max(ends, key=ends.get)
         last = records.read_last(self.brokers, topic, partition, ends[partition], ECHOES) if ends[partition] else []
         self.harm("all", 0)
-        for record in last:
-            if record.key:
-                self.append(topic, partition, record.value, record.key.decode())
-        self.say(f"the last decisions of {topic}[{partition}] once more")
-        self.others += 1
+        decisions = [r for r in last if r.key]
+        for record in decisions:
+            self.append(topic, partition, record.value, record.key.decode())
+        self.say(f"the last {len(decisions)} decisions of {topic}[{partition}] once more")
+        self.done["echo", step.whom] += bool(decisions)
 
     def await_broker(self):
         self.restore_now("kafka")
@@ -317,6 +256,18 @@ class Nemesis:
 
     def broken_promises(self, minutes):
         """What was promised and did not happen, in words."""
-        promise = Promise.of(minutes)
-        had = {"kills": self.kills, "pauses": self.pauses_of_foldlogs, "faults": self.faults}
-        return [f"only {had[n]} {n} of {getattr(promise, n)} promised" for n in had if had[n] < getattr(promise, n)]
+        had = [(p, sum(self.done[p.what, w] for w in p.whom)) for p in promises(minutes, self.crew)]
+        return [f"{p}: only {n} of {p.least} promised" for p, n in had if n < p.least]
+
+    def table(self):
+        """[line]: what happened to whom, and how often; each kind of process and of request has its row."""
+        kinds = [("killed", w, self.done["kill", w]) for w in (*self.crew.foldlogs(), *BACKENDS)]
+        keys = [("hit", n, self.done["hit", n]) for n in NAMES.values()]
+        others = [("requests", m, self.total(m)) for m in (*MANNERS, DUPLICATE)]
+        others += [("cut off", w, self.done["cut", w]) for w in BACKENDS]
+        others += [("paused", w, self.done["pause", w]) for w in BACKENDS]
+        others += [("Foldlogs", w, sum(self.done[w, p] for p in self.crew.foldlogs())) for w in ("pause", "starve")]
+        others += [("disk full", w, self.done["full", w]) for w in ("kafka", "postgres")]
+        others += [("logs", w, self.total(w)) for w in ("takeover", "echo")]
+        rows = zip_longest(kinds, keys, others, fillvalue=("", "", ""))
+        return ["  ".join(f"{what:<9} {whom:<22}{n:>3}" for what, whom, n in row).rstrip() for row in rows]

@@ -13,6 +13,7 @@ from checker import SYSTEM, World, check
 from records import ACCEPTED, NIL, REFUSED, Record, write_text
 
 CUSTOMER = 1
+EURO = {"amount": 100, "currency": "EUR"}
 DEVELOPER = uuid.UUID(int=7)
 SERVICES = ("product", "order", "payment", "inventory", "fulfilment")
 
@@ -121,6 +122,19 @@ class House:
         d = self.decide(c, self.send(c), problem="stock-too-low")
         self.told(number, h.REFUSED, status=409, problem="stock-too-low", position=f"inventory:0:{d.input.offset}",
                   replayed=False)
+        return number, c, d
+
+    def read(self, number, d, version, seen, **more):
+        """After the command of `d`."""
+        asked = {"client": 1, "instance": "b", "service": d.input.topic[:-9], "id": d.target, "status": 200,
+                 "position": f"{d.input.topic[:-9]}:0:{d.input.offset}", "etag": f'"{version}"', "version": version}
+        self.told(number, h.READ, **asked | {"seen": seen} | more)
+
+    def add_product(self, sku, key):
+        number = self.operation("product", "product", "/v1/products", {"sku": sku}, key)
+        c = self.command("product", "product.add.v1", sku, key)
+        d = self.decide(c, self.send(c), [("added", {"sku": sku, "price": EURO})])
+        self.acknowledge(number, d)
         return number, c, d
 
     # ---- an order and all that follows ----
@@ -244,7 +258,24 @@ def house():
     again.attempt = uuid.uuid4()
     repeat = one.decide(again, one.send(again), replayed=True, first_offset=d.offset, version=d.version)
     one.acknowledge(number, repeat)
+    one.product = one.add_product("lamp", "p1")
+    read_all(one)
     return one
+
+
+def amounts(on_hand, committed=0):
+    return {"on_hand": on_hand, "reserved": 0, "committed": committed, "received": on_hand + committed, "adjusted": 0}
+
+
+def read_all(one):
+    """By one client, each after its own command; stock once more when something was sold."""
+    (stock, _, received), (order, _, placed), (product, _, added) = one.receipt, one.sold, one.product
+    one.told(stock, h.UNREAD, client=1, service="inventory", id="lamp", position="inventory:0:0", why="503")
+    one.read(stock, received, 1, amounts(10))
+    one.read(stock, received, 3, amounts(6, 4))
+    one.read(order, placed, 1, {"status": "pending", "reason": None}, etag='"1.2"')
+    one.read(order, placed, 2, {"status": "confirmed", "reason": None}, etag='"2.5"')
+    one.read(product, added, 1, {"status": "active", "price": EURO})
 
 
 # ---- the faults ----
@@ -491,6 +522,102 @@ def another_body_is_taken(one):
 def somebody_gave_up_on_a_command(one):
     """violation: deadletters holds"""
     one.dead = {"order": 1}
+
+
+# ---- faults of what is read, and of the order in which answers came ----
+
+@in_the_house
+def a_read_knows_nothing_of_an_own_write(one):
+    """violation: version 0, older than 1, which was there"""
+    one.read(one.product[0], one.product[2], 0, {}, status=404, etag=None, client=2)
+
+
+@in_the_house
+def a_read_is_older_than_the_own_write(one):
+    """violation: version 1, older than 5, which was there"""
+    d = one.receive("lamp", 1, "r9")[2]
+    one.read(one.receipt[0], d, 1, amounts(10), client=2)
+
+
+@in_the_house
+def a_read_goes_back(one):
+    """violation: goes back to"""
+    one.read(one.sold[0], one.sold[2], 1, {"status": "pending", "reason": None}, etag='"1.5"')
+
+
+@in_the_house
+def a_fulfilment_goes_back(one):
+    """violation: goes back to (2, 4)"""
+    one.read(one.sold[0], one.sold[2], 2, {"status": "confirmed", "reason": None}, etag='"2.4"')
+
+
+@in_the_house
+def a_fulfilment_comes_from_nowhere(one):
+    """violation: never had the version 99"""
+    one.read(one.sold[0], one.sold[2], 2, {"status": "confirmed", "reason": None}, etag='"2.99"')
+
+
+@in_the_house
+def a_version_comes_from_nowhere(one):
+    """violation: in the log it is None"""
+    one.read(one.sold[0], one.sold[2], 3, {"status": "shipped", "reason": None})
+
+
+@in_the_house
+def a_status_belongs_to_another_version(one):
+    """violation: version 2 shows"""
+    one.read(one.sold[0], one.sold[2], 2, {"status": "pending", "reason": None}, etag='"2.5"')
+
+
+@in_the_house
+def stock_never_was_so(one):
+    """violation: version 3 shows"""
+    one.read(one.receipt[0], one.receipt[2], 3, amounts(6, 3))
+
+
+@in_the_house
+def a_price_never_was_so(one):
+    """violation: version 1 shows"""
+    one.read(one.product[0], one.product[2], 1, {"status": "active", "price": EURO | {"amount": 99}})
+
+
+@in_the_house
+def a_tag_is_of_another_version(one):
+    """violation: ETag"""
+    one.read(one.receipt[0], one.receipt[2], 3, amounts(6, 4), etag='"2"')
+
+
+@in_the_house
+def a_read_is_not_understood(one):
+    """violation: answered 400"""
+    one.read(one.receipt[0], one.receipt[2], 0, {}, status=400, etag=None)
+
+
+def overtaken(one, first_is_told):
+    """Two receipts: what the second client sent after the first was answered is decided before it."""
+    number = one.operation("receipt", "inventory", "/", {}, "r8")
+    first, second = (one.command("inventory", "inventory.receive.v1", "lamp", key) for key in ("r8", "r9"))
+    later, earlier = (one.decide(c, one.send(c), [("received", {"sku": "lamp", "quantity": 1})])
+                      for c in (second, first))
+    first_is_told(number, earlier)
+    one.acknowledge(one.operation("receipt", "inventory", "/", {}, "r9"), later)
+
+
+@in_the_house
+def an_answered_command_is_overtaken(one):
+    """violation: before it was sent"""
+    overtaken(one, one.acknowledge)
+
+
+@in_the_house
+def an_accepted_command_is_overtaken(one):
+    """violation: before it was sent"""
+    def accepted(number, d):
+        answer = {"command_id": str(d.command_id)}
+        one.told(number, h.ACCEPTED, position=f"inventory:0:{d.input.offset}", answer=answer)
+        one.told(number, h.DECIDED, answer=answer | {"status": "accepted",
+                                                     "outcome": {"id": d.target, "version": d.version}})
+    overtaken(one, accepted)
 
 
 # ---- faults of those who follow the log ----

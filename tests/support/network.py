@@ -221,6 +221,10 @@ class Line:
         way.outbox += frame
         return True
 
+    def spare_answers(self):
+        """Of what was to be lost, and has not come yet."""
+        self.asked = deque((key, None if what == LOSE_ANSWER else what, rule) for key, what, rule in self.asked)
+
     def fail(self, rule):
         if rule.silent:
             self.silent = True
@@ -315,8 +319,11 @@ class Link:
         return len(held)
 
     def mend(self):
-        """What is held goes on; connections that fell silent are broken, so that their clients make new ones."""
+        """What is held goes on, answers under way arrive; connections that fell silent are broken, so that their
+        clients make new ones."""
         self.rules.clear()
+        for line in self.lines:
+            line.spare_answers()
         for line in [one for one in self.lines if one.silent]:
             line.close(True)
         return self.release()

@@ -35,6 +35,7 @@ class Server:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.got = []
+        self.slow_s = 0
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
@@ -45,6 +46,7 @@ class Server:
     def serve(self, line):
         while frame := read_frame(line):
             self.got.append(frame)
+            time.sleep(self.slow_s)
             try:
                 line.sendall(struct.pack(">ii", 4, frame[1]))
             except OSError:
@@ -127,6 +129,13 @@ def lost():
     equal("or it falls silent", (client.call(PRODUCE, 3, WAIT_S), client.call(FETCH, 4, WAIT_S)), (None, None))
     tell("mend")
     equal("until it is mended by breaking it", client.hear(), "broken")
+    client, SERVER.slow_s = fresh(), WAIT_S
+    tell("fault", what=network.LOSE_ANSWER, api_key=PRODUCE, silent=True)
+    client.ask(PRODUCE, 5)
+    time.sleep(WAIT_S / 3)
+    tell("mend")
+    equal("mended before it could be lost, an answer comes", client.hear(), 5)
+    SERVER.slow_s = 0
 
 
 def twice():

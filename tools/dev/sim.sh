@@ -64,21 +64,37 @@ sim_report() { # SHARES FIRST SECONDS
 
 # Hours. The report is printed at the end and stays in $RUN/soak/report.
 soak_run() {
-    local seeds=1000000 minutes=220 failed=0 # 47 are killed in ten minutes
+    local seeds=1000000 kills=1000 minutes=20 failed=0
     while [ $# -gt 0 ]; do
         case $1 in
         --seeds) seeds=${2:?--seeds N} && shift ;;
-        --minutes) minutes=${2:?--minutes N} && shift ;;
-        *) die "usage: ./dev soak [--seeds N] [--minutes N]" ;;
+        --kills) kills=${2:?--kills N} && shift ;;
+        --minutes) minutes=${2:?--minutes N} && shift ;; # of one run
+        *) die "usage: ./dev soak [--seeds N] [--kills N] [--minutes N]" ;;
         esac
         shift
     done
     mkdir -p "$RUN/soak"
     {
-        echo "$(date -u +%FT%TZ): $seeds seeds, then $minutes minutes of chaos"
+        echo "$(date -u +%FT%TZ): $seeds seeds, then chaos until $kills were killed"
         FOLDLOG_RUN=$RUN ./dev sim --seeds "$seeds" --first 2000000 | tail -n 3 || failed=1
-        FOLDLOG_RUN=$RUN ./dev chaos --minutes "$minutes" --clients 32 --clerks 24 | tail -n 6 || failed=1
+        soak_chaos "$kills" "$minutes" || failed=1
         date -u +%FT%TZ
         [ $failed = 0 ]
     } | tee "$RUN/soak/report"
+}
+
+# Runs until so many were killed. One that finds something is the last, so that what it left stays.
+soak_chaos() { # KILLS MINUTES
+    local killed=0 runs=0 status=0 n
+    while [ "$killed" -lt "$1" ] && [ $status = 0 ]; do
+        FOLDLOG_RUN=$RUN ./dev chaos --minutes "$2" --clients 32 --clerks 24 >"$RUN/soak/chaos" || status=$?
+        n=$(sed -n 's/^chaos: \([1-9][0-9]*\) kills,.*/\1/p' "$RUN/soak/chaos")
+        grep '^seed ' "$RUN/soak/chaos" || true
+        if [ $status = 0 ]; then tail -n 1 "$RUN/soak/chaos"; else tail -n 40 "$RUN/soak/chaos"; fi
+        killed=$((killed + ${n:-0})) runs=$((runs + 1))
+        [ -n "$n" ] || status=1 # it did not come to its end
+    done
+    echo "soak: $killed killed in $runs runs of $2 minutes"
+    return $status
 }
