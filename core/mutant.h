@@ -30,6 +30,7 @@
     X(oversell) X(partial_reservation_not_released) X(void_after_capture) X(refund_after_void)  \
     X(cancel_before_given_back) X(retry_asks_everybody) X(confirms_the_cancelled)               \
     X(ships_the_unconfirmed) X(captures_early) X(late_answer_counts) X(over_needs_attention)    \
+    X(undo_sent_twice)                                                                          \
     /* read models */                                                                           \
     X(owner_not_in_fence) X(read_your_writes_off_by_one)               \
     X(views_resume_at_raw_end) X(session_keeps_owner)                                           \
