@@ -18,6 +18,7 @@
     X(decided_twice_after_takeover) X(rest_of_decision_skipped) X(sources_not_remembered)       \
     X(positions_at_raw_end) X(no_rewind_after_takeover) X(no_rewind_after_rebalance)            \
     X(timers_do_not_wait) X(timers_forgotten_at_takeover) X(stale_timer_fires)                  \
+    X(owner_is_not_woken) X(successor_waits)                                                    \
     /* deciding */                                                                              \
     X(no_dedup) X(dedup_forgotten_at_takeover) X(every_refusal_remembered)                      \
     X(fingerprint_ignored) X(repeat_answered_anew) X(if_match_ignored) X(state_lags_behind)     \

@@ -315,6 +315,7 @@ static void draw_fate(struct flight *f)
         return;
     }
     world_after(given_up, on_report, f, 0, 0);
+    world_stir(world.now + given_up);
 }
 
 struct err producer_open(struct log *log, producer_report report_to, void *context,
