@@ -75,6 +75,11 @@ void producers_gone(struct proc *proc)
     }
 }
 
+struct proc *producer_owner(const struct log_producer *p)
+{
+    return p->log->proc;
+}
+
 static void report(struct flight *f, int64_t offset)
 {
     struct log_producer *p = f->by;

@@ -9,10 +9,12 @@
 #include "tests/sim/check.h"
 #include "tests/sim/world.h"
 
-static void note_deposition(int64_t again_in_ms)
+static void note_deposition(const char *topic, int partition, int64_t again_in_ms, const char *why)
 {
     SOMETIMES(deposed);
     world_stir(world.now + again_in_ms * MS);
+    if (strstr(why, "another owner announced itself"))
+        check_was_deposed(topic, partition);
     if (world.swarm.calm)
         violate("LIVENESS an owner was deposed though nobody came and nothing failed");
 }
@@ -41,7 +43,7 @@ static void check_halt(const char *fact, const char *details)
 /* Who took over, was deposed from or halted which partition. */
 static void note_owner(const char *fact, va_list args)
 {
-    const char *topic = "", *partition = "0", *epoch = "0", *again_in_ms = "0";
+    const char *topic = "", *partition = "0", *epoch = "0", *again_in_ms = "0", *why = "";
     for (const char *name; (name = va_arg(args, const char *)) != NULL;) {
         const char *value = va_arg(args, const char *);
         if (strcmp(name, "topic") == 0)
@@ -52,11 +54,13 @@ static void note_owner(const char *fact, va_list args)
             epoch = value;
         else if (strcmp(name, "again_in_ms") == 0)
             again_in_ms = value;
+        else if (strcmp(name, "why") == 0)
+            why = value;
     }
     if (strcmp(fact, "took_over") == 0)
         check_took_office(topic, atoi(partition), atoll(epoch));
     else if (strcmp(fact, "deposed") == 0)
-        note_deposition(atoll(again_in_ms));
+        note_deposition(topic, atoi(partition), atoll(again_in_ms), why);
     else
         check_told_of_halt(topic, atoi(partition));
 }
