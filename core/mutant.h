@@ -18,6 +18,7 @@
     X(decided_twice_after_takeover) X(rest_of_decision_skipped) X(sources_not_remembered)       \
     X(positions_at_raw_end) X(no_rewind_after_takeover) X(no_rewind_after_rebalance)            \
     X(timers_do_not_wait) X(timers_forgotten_at_takeover) X(stale_timer_fires)                  \
+    X(owner_is_not_woken) X(successor_waits)                                                    \
     /* deciding */                                                                              \
     X(no_dedup) X(dedup_forgotten_at_takeover) X(every_refusal_remembered)                      \
     X(fingerprint_ignored) X(repeat_answered_anew) X(if_match_ignored) X(state_lags_behind)     \
@@ -30,6 +31,7 @@
     X(oversell) X(partial_reservation_not_released) X(void_after_capture) X(refund_after_void)  \
     X(cancel_before_given_back) X(retry_asks_everybody) X(confirms_the_cancelled)               \
     X(ships_the_unconfirmed) X(captures_early) X(late_answer_counts) X(over_needs_attention)    \
+    X(undo_sent_twice)                                                                          \
     /* read models */                                                                           \
     X(owner_not_in_fence) X(read_your_writes_off_by_one)               \
     X(views_resume_at_raw_end) X(session_keeps_owner)                                           \

@@ -222,7 +222,8 @@ static bool take_membership(struct worker *w)
         if (s->assigned && !before) {
             /* the shared cursors went on without it */
             s->rewind = s->rewind || !MUTANT(no_rewind_after_rebalance);
-            s->owner.retake_at_ms = 0; /* whoever deposed it has no seat any more */
+            /* whoever deposed it has no seat any more */
+            s->owner.retake_at_ms = MUTANT(successor_waits) ? clock_monotonic_ms() + 5000 : 0;
         }
         if (event == GROUP_ASSIGNED && !s->assigned)
             release(w, s);
@@ -375,9 +376,9 @@ static bool active(const struct shard *s)
 
 static bool takeover_due(const struct shard *s)
 {
-    return s->assigned &&
-           (s->owner.state == OWNER_IDLE ||
-            (s->owner.state == OWNER_DEPOSED && clock_monotonic_ms() >= s->owner.retake_at_ms));
+    bool waits = s->owner.state == OWNER_DEPOSED || MUTANT(successor_waits);
+    return s->assigned && (s->owner.state == OWNER_IDLE || s->owner.state == OWNER_DEPOSED) &&
+           (!waits || clock_monotonic_ms() >= s->owner.retake_at_ms);
 }
 
 static bool rewind_due(const struct shard *s)
@@ -733,7 +734,9 @@ static void serve(struct worker *w)
         int64_t began_us = clock_monotonic_us();
         size_t done = round_of(w);
         publish_status(w);
-        if (done == 0)
+        if (done == 0 && MUTANT(owner_is_not_woken))
+            clock_sleep_us(1000000);
+        else if (done == 0)
             log_wait(w->reader, OWNER_IDLE_WAIT_MS);
         else
             pace_keep(began_us, done, OWNER_FEW, OWNER_PACE_US);

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "core/mutant.h"
 #include "schemas/inventory.h"
 #include "schemas/payment.h"
 
@@ -155,7 +156,9 @@ static bool is_newly_awaited(struct fulfilment *before, struct fulfilment *now,
     struct ask was = {0};
     if (line < fulfilment_asks(before, step))
         was = *fulfilment_ask(before, step, line);
-    return is.answer == ANSWER_AWAITED && was.answer != ANSWER_AWAITED;
+    return is.answer == ANSWER_AWAITED &&
+           (was.answer != ANSWER_AWAITED ||
+            (MUTANT(undo_sent_twice) && now->phase == PHASE_COMPENSATING));
 }
 
 void fulfilment_send(struct fulfilment *before, struct fulfilment *now,

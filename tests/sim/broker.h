@@ -66,6 +66,8 @@ void producers_cut(const struct log_topic *topic, int partition, int64_t end, in
 int producers_held(const struct proc *proc);
 void producers_release(const struct proc *proc);
 
+struct proc *producer_owner(const struct log_producer *producer);
+
 /* ---- groups (group.c) ---- */
 void groups_begin(void);
 /* `topics apply`: this group starts at 0 everywhere. */

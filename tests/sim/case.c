@@ -15,6 +15,7 @@ enum { SCRATCH_BYTES = 256 * 1024 };
 static struct map orders, stocks;
 static struct order_case *orders_list, **orders_end;
 static struct stock_case *stocks_list, **stocks_end;
+static const struct order_case *retrying; /* an operator's, by the decision that is folded */
 static _Alignas(16) char scratch[SCRATCH_BYTES];
 
 void cases_begin(void)
@@ -347,6 +348,12 @@ static void fold_saga(const struct fulfilment_event *e, struct uuid order, int64
         break;
     case FULFILMENT_EVENT_CANCELLED_V1:
         once(c, &c->cancelled_by_saga, "cancelled by the saga");
+        if (!c->cancel_sent)
+            BAD(c, "cancelled by the saga, and the order was not told");
+        break;
+    case FULFILMENT_EVENT_RETRIED_V1:
+        c->retries++;
+        retrying = c;
         break;
     case FULFILMENT_EVENT_ENDED_V1:
         once(c, &c->ended, "ended");
@@ -358,12 +365,26 @@ static void fold_saga(const struct fulfilment_event *e, struct uuid order, int64
     case FULFILMENT_EVENT_ORDER_CONFIRMED_V1:
     case FULFILMENT_EVENT_CANCELLATION_NOTED_V1:
     case FULFILMENT_EVENT_SHIPMENT_NOTED_V1:
-    case FULFILMENT_EVENT_RETRIED_V1:
         break;
     case FULFILMENT_EVENT_TIMER_SET_V1:
         c->due = e->as.timer_set_v1.due_at;
         break;
     }
+}
+
+/* Again only by an operator's retry, once each: whom it is sent to would not do it twice, and so
+ * hide it. */
+static void sent(struct order_case *c, int *times, const char *what)
+{
+    if (++*times > 1 && (retrying != c || *times > 1 + c->retries))
+        BAD(c, "%s sent %d times, %d retries", what, *times, c->retries);
+}
+
+static void forward(struct order_case *c, int *times, const char *what)
+{
+    sent(c, times, what);
+    if (c->compensations)
+        BAD(c, "%s sent though all is to be given back", what);
 }
 
 /* What is undone must have been asked for, and not been refused. */
@@ -373,6 +394,8 @@ static void check_undo(struct order_case *c, struct case_line *l, int done, cons
         BAD(c, "%s before compensation", what);
     if (!done || l->told_rejected)
         BAD(c, "%s of what was not done", what);
+    if (l->release_sent && l->restock_sent)
+        BAD(c, "released and restocked");
     if (c->cancel_sent)
         BAD(c, "%s after the order was cancelled", what);
 }
@@ -397,18 +420,18 @@ static void send_inventory(struct order_case *c, const struct inventory_command 
         break;
     case INVENTORY_COMMAND_COMMIT_V1:
         l = &c->lines[m->as.commit_v1.line];
-        l->commit_sent++;
+        forward(c, &l->commit_sent, "commit");
         if (!c->captured)
             BAD(c, "commit sent before the money was there");
         break;
     case INVENTORY_COMMAND_RELEASE_V1:
         l = &c->lines[m->as.release_v1.line];
-        l->release_sent++;
+        sent(c, &l->release_sent, "release");
         check_undo(c, l, l->reserve_sent, "release");
         break;
     case INVENTORY_COMMAND_RESTOCK_V1:
         l = &c->lines[m->as.restock_v1.line];
-        l->restock_sent++;
+        sent(c, &l->restock_sent, "restock");
         check_undo(c, l, l->commit_sent, "restock");
         break;
     case INVENTORY_COMMAND_RECEIVE_V1:
@@ -428,16 +451,20 @@ static void send(struct order_case *c, const struct command *command)
                            &report))
             send_inventory(c, &inventory);
     } else if (text_is(command->type, "order.confirm.v1")) {
-        c->confirm_sent++;
+        forward(c, &c->confirm_sent, "confirm");
     } else if (text_is(command->type, "order.cancel.v1")) {
         check_cancel(c);
-        c->cancel_sent++;
+        sent(c, &c->cancel_sent, "cancel");
     } else if (text_is(command->type, "payment.capture.v1")) {
-        c->capture_sent++;
+        forward(c, &c->capture_sent, "capture");
+    } else if (text_is(command->type, "payment.request.v1")) {
+        once(c, &c->request_sent, "payment request sent");
     } else if (text_is(command->type, "payment.release.v1")) {
-        c->payment_release_sent++;
+        sent(c, &c->payment_release_sent, "payment release");
         if (!c->compensations)
             BAD(c, "payment released before compensation");
+        if (c->cancel_sent)
+            BAD(c, "payment released after the order was cancelled");
     }
 }
 
@@ -470,6 +497,7 @@ void case_fold(const struct service *service, const struct decision *d)
     if (service->saga && uuid_is_nil(d->saga) && d->events_count + d->commands_count > 0 &&
         !uuid_read(d->target, &with_saga.saga))
         violate("LOG a saga's decision names no order");
+    retrying = NULL;
     for (size_t i = 0; i < d->events_count; i++)
         fold_event(service, &with_saga, i);
     for (size_t i = 0; service->saga && i < d->commands_count; i++)

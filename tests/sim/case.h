@@ -25,10 +25,10 @@ struct order_case {
     struct case_line lines[CASE_LINES_MAX];
     enum order_cancel_reason reason;
     int started, authorized, captured, completed, ended, compensations, cancelled_by_saga;
-    int payment_released, failed, timers;
+    int payment_released, failed, timers, retries;
     int64_t due; /* microseconds; 0: no timer is set */
     bool declined;
-    int confirm_sent, cancel_sent, capture_sent, payment_release_sent;
+    int request_sent, confirm_sent, cancel_sent, capture_sent, payment_release_sent;
     int requested, provider_yes, provider_declined, captured_by_provider, voided, refunded;
     bool provider_asked; /* and has not answered */
 };

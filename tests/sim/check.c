@@ -40,6 +40,7 @@ void check_begin(void)
     tapes_begin();
     cases_begin();
     check_log_begin();
+    check_owners_begin();
     check_timers_begin();
 }
 
@@ -77,7 +78,7 @@ void check_lose(void)
     struct part *part = &t->commands->parts[t->partition];
     if (t->commands_next >= part->end)
         return;
-    SOMETIMES(truncations);
+    SOMETIMES(commands_lost);
     note("%s[%d] loses its commands below %lld", t->commands->name, t->partition,
          (long long)part->end);
     part->first = part->end;
@@ -124,6 +125,7 @@ void check_all(void)
     for (size_t i = 0; i < tapes_count(); i++)
         count_takeovers(tape_at(i));
     check_log_end();
+    check_owners_end();
     check_timers_end();
     check_trade();
     check_history();

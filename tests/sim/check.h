@@ -14,6 +14,8 @@ void check_retain(void);
 void check_lose(void);
 /* An owner says that it cannot go on. */
 void check_told_of_halt(const char *topic, int partition);
+/* An owner says that another has announced itself. */
+void check_was_deposed(const char *topic, int partition);
 /* An owner says that it has taken over (it says nothing about a renewal). */
 void check_took_office(const char *topic, int partition, int64_t epoch);
 /* Has it said so of this TAKEOVER? */

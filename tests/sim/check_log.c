@@ -52,6 +52,13 @@ static int64_t fold_version(struct tape *t, int64_t offset, const struct decisio
 
 /* ---- inputs --------------------------------------------------------------------------------- */
 
+static void check_poison(struct tape *t, int64_t offset, const struct decision *d)
+{
+    SOMETIMES(poison_refused);
+    if (d->outcome != OUTCOME_REFUSED)
+        BAD(t, offset, "what nobody can read was not refused");
+}
+
 /* Nothing of S.commands is left out, nothing comes twice. */
 static void take_command(struct tape *t, int64_t offset, const struct decision *d, int64_t before)
 {
@@ -67,7 +74,7 @@ static void take_command(struct tape *t, int64_t offset, const struct decision *
         BAD(t, offset, "a command that nobody sent");
     else if (command_decode(broker_record(t->commands, t->partition, d->input.offset)->value, &c)
                  .code != ERR_OK)
-        return;
+        check_poison(t, offset, d);
     else if ((!uuid_equal(c.id, d->command_id) || !uuid_equal(c.attempt, d->attempt) ||
               !text_equal(c.target, d->target)))
         BAD(t, offset, "the decision is about another command");

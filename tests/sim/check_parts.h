@@ -14,6 +14,10 @@ void check_log_end(void);
 /* Where `by` has decided that record of `from`; -1: nowhere. */
 int64_t check_log_decided_at(const struct tape *by, const struct tape *from, int64_t offset);
 
+/* ---- check_owners.c: who deposed whom ---- */
+void check_owners_begin(void);
+void check_owners_end(void);
+
 /* ---- check_timers.c ---- */
 void check_timers_begin(void);
 void check_timers_fold(struct tape *tape, int64_t offset, const struct decision *decision);

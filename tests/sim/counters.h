@@ -9,7 +9,8 @@
     X(append_lost) X(append_lost_report) X(append_late) X(append_stalled) X(append_twice)     \
     X(append_dropped_by_crash) X(landed_after_crash) X(landed_after_pause) X(report_late)     \
     X(producer_full) X(read_lagged) X(broker_unavailable)                                     \
-    X(void_epoch) X(void_number) X(takeovers) X(takeover_unused) X(renewals) X(deposed) X(halted) \
+    X(void_epoch) X(void_number) X(takeovers) X(takeover_unused) X(renewals)                  \
+    X(deposed) X(deposed_by_nobody) X(duels) X(halted)                                        \
     X(rebalances) X(seats_kept) X(seats_lost) X(seats_fenced) X(coordinator_moves)            \
     X(blind_owners) X(overlapping_owners) X(commits_lost)                                     \
     X(store_40001) X(store_cut) X(store_commit_lost_applied) X(store_commit_lost_dropped)     \
@@ -18,12 +19,13 @@
     X(provider_duplicate) X(provider_refused) X(provider_replayed) X(provider_down)           \
     X(charges) X(captures) X(voids) X(refunds) X(payment_unknown)                             \
     X(requests) X(requests_retried) X(requests_unknown) X(requests_replayed) X(requests_refused) \
-    X(keys_reused) X(wrong_versions) X(poison_commands) X(answers_over_5s)                    \
+    X(keys_reused) X(wrong_versions) X(poison_commands) X(poison_refused)                     \
+    X(answers_over_5s) X(probes) X(probed_restarts) X(probed_takeovers)                       \
     X(reads) X(reads_behind)                                                                  \
     X(orders) X(orders_confirmed) X(orders_cancelled) X(orders_shipped) X(out_of_stock)       \
     X(declined) X(deadlines) X(cancelled_midway) X(cancelled_after_confirmation) X(restocked) \
     X(released) X(timers_fired) X(compensation_failed) X(operator_retries) \
-    X(positions_written) X(retention_deleted) X(truncations)
+    X(positions_written) X(retention_deleted) X(commands_lost)
 // clang-format on
 
 struct counters {

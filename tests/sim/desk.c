@@ -157,7 +157,7 @@ static struct command command_of(struct desk *d, const struct order_of_work *wor
     return c;
 }
 
-static struct request *try_once(struct desk *d, const struct order_of_work *work)
+struct request *desk_send(struct desk *d, const struct order_of_work *work)
 {
     arena_reset(&d->arena);
     struct command c = command_of(d, work);
@@ -190,8 +190,19 @@ static struct request *try_once(struct desk *d, const struct order_of_work *work
     while (producer_append(d->producer, commands, partition, work->target, record, d->tag).code ==
            ERR_FULL)
         world_sleep(5 * MS);
-    wait_for(d, tail, r);
+    return r;
+}
+
+void desk_await(struct desk *d, struct request *r)
+{
+    wait_for(d, tail_of(d, broker_topic(r->service, "log"), r->partition), r);
     limit_answer(r);
+}
+
+static struct request *try_once(struct desk *d, const struct order_of_work *work)
+{
+    struct request *r = desk_send(d, work);
+    desk_await(d, r);
     return r;
 }
 

@@ -39,6 +39,9 @@ struct order_of_work { /* one command, however often it is tried */
 
 void desk_open(struct desk *desk, struct proc *proc, int client);
 void desk_close(struct desk *desk);
+/* Does not wait. The answer is awaited before the next goes to the same partition. */
+struct request *desk_send(struct desk *desk, const struct order_of_work *work);
+void desk_await(struct desk *desk, struct request *request);
 /* Until it is decided or, seldom, given up: then answer is ANSWER_UNKNOWN. */
 const struct request *desk_ask(struct desk *desk, const struct order_of_work *work);
 /* Bytes that no program of ours has written, and no answer to wait for. */

@@ -93,6 +93,7 @@ static void assign(struct group *g, struct seat *seat)
                 member->owned[member->owned_count++] = (struct log_partition){g->topics[t], p};
     member->generation = g->generation;
     member->changed = true;
+    world_stir(world.now);
     member->must_join = false;
     member->out = false;
     reader_poke(member->waker);
@@ -147,6 +148,7 @@ static void try_finish(struct group *g)
 
 static void start_rebalance(struct group *g)
 {
+    world_stir(world.now + REBALANCE_MS * MS);
     for (int i = 0; i < g->seats_count; i++) {
         g->seats[i].joined = false;
         g->seats[i].holder->must_join = true;
@@ -169,6 +171,7 @@ static void take_seat_away(struct group *g, struct log_group *member)
     if (fault(400000)) {
         SOMETIMES(blind_owners);
         member->blind_until = world.now + (int64_t)chance_under(10 * SECOND);
+        world_stir(member->blind_until);
     }
     start_rebalance(g);
     try_finish(g);
@@ -242,6 +245,7 @@ static void sit_down(struct group *g, struct log_group *member)
             SOMETIMES(seats_fenced);
             seat->holder->out = true;
             seat->holder->back_at = world.now + 500 * MS + (int64_t)chance_under(8 * SECOND);
+            world_stir(seat->holder->back_at);
             reader_poke(seat->holder->waker);
         }
         seat->holder = member;

@@ -75,6 +75,11 @@ void producers_gone(struct proc *proc)
     }
 }
 
+struct proc *producer_owner(const struct log_producer *p)
+{
+    return p->log->proc;
+}
+
 static void report(struct flight *f, int64_t offset)
 {
     struct log_producer *p = f->by;
@@ -315,6 +320,7 @@ static void draw_fate(struct flight *f)
         return;
     }
     world_after(given_up, on_report, f, 0, 0);
+    world_stir(world.now + given_up);
 }
 
 struct err producer_open(struct log *log, producer_report report_to, void *context,

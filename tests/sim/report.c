@@ -9,9 +9,12 @@
 #include "tests/sim/check.h"
 #include "tests/sim/world.h"
 
-static void note_deposition(void)
+static void note_deposition(const char *topic, int partition, int64_t again_in_ms, const char *why)
 {
     SOMETIMES(deposed);
+    world_stir(world.now + again_in_ms * MS);
+    if (strstr(why, "another owner announced itself"))
+        check_was_deposed(topic, partition);
     if (world.swarm.calm)
         violate("LIVENESS an owner was deposed though nobody came and nothing failed");
 }
@@ -20,8 +23,6 @@ static void count(const char *fact)
 {
     if (strcmp(fact, "took_over") == 0)
         SOMETIMES(takeovers);
-    else if (strcmp(fact, "deposed") == 0)
-        note_deposition();
     else if (strcmp(fact, "effect_unknown") == 0)
         SOMETIMES(payment_unknown);
 }
@@ -39,10 +40,10 @@ static void check_halt(const char *fact, const char *details)
     }
 }
 
-/* Who took over or halted which partition. */
+/* Who took over, was deposed from or halted which partition. */
 static void note_owner(const char *fact, va_list args)
 {
-    const char *topic = "", *partition = "0", *epoch = "0";
+    const char *topic = "", *partition = "0", *epoch = "0", *again_in_ms = "0", *why = "";
     for (const char *name; (name = va_arg(args, const char *)) != NULL;) {
         const char *value = va_arg(args, const char *);
         if (strcmp(name, "topic") == 0)
@@ -51,9 +52,15 @@ static void note_owner(const char *fact, va_list args)
             partition = value;
         else if (strcmp(name, "epoch") == 0)
             epoch = value;
+        else if (strcmp(name, "again_in_ms") == 0)
+            again_in_ms = value;
+        else if (strcmp(name, "why") == 0)
+            why = value;
     }
     if (strcmp(fact, "took_over") == 0)
         check_took_office(topic, atoi(partition), atoll(epoch));
+    else if (strcmp(fact, "deposed") == 0)
+        note_deposition(topic, atoi(partition), atoll(again_in_ms), why);
     else
         check_told_of_halt(topic, atoi(partition));
 }
@@ -69,7 +76,8 @@ void report_line(enum report_level level, const char *fact, ...)
     size_t used = 0;
     va_list args;
     count(fact);
-    if (strcmp(fact, "took_over") == 0 || strcmp(fact, "partition_halted") == 0) {
+    if (strcmp(fact, "took_over") == 0 || strcmp(fact, "deposed") == 0 ||
+        strcmp(fact, "partition_halted") == 0) {
         va_start(args, fact);
         note_owner(fact, args);
         va_end(args);

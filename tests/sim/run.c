@@ -7,15 +7,26 @@
 #include "tests/sim/database.h"
 #include "tests/sim/history.h"
 #include "tests/sim/limits.h"
+#include "tests/sim/probe.h"
 #include "tests/sim/reads.h"
 #include "tests/sim/shopper.h"
 #include "tests/sim/staff.h"
 
-enum { SAFETY_MAX_MS = 60000, QUIET_MS = 3000, MISCHIEF_MS = 500 };
+enum { SAFETY_MAX_MS = 60000, QUIET_MS = 3000, MISCHIEF_MS = 500, PROBE_MAX_MS = 60000 };
 
 static bool settled(void)
 {
     return shoppers_done() && broker_quiet_us() > QUIET_MS * MS && check_is_settled();
+}
+
+static bool quiet(void)
+{
+    return world_is_at_rest(QUIET_MS * MS) && settled();
+}
+
+static bool probed(void)
+{
+    return probe_done() && settled();
 }
 
 /* What no single process calls for: seats taken away, a database that fails over, old commands
@@ -56,6 +67,24 @@ static void prepare(uint64_t seed, int commands)
     staff_hire();
 }
 
+/* Several processes of one instance name take the seat from each other for ever. No moment there is
+ * quiet, and whoever dies has no successor that is sure to stay: only answers have a limit. */
+static bool fights(void)
+{
+    return world.swarm.same_names && world.swarm.workers > 1;
+}
+
+static void run_probe(void)
+{
+    world_run(world.now + (int64_t)HEAL_GRACE_MS * MS, quiet);
+    if (!fights() && !quiet())
+        violate("LIVENESS there is no rest, though everything is settled");
+    if (!fights())
+        limits_quiet();
+    probe_begin(!fights());
+    world_run(world.now + (int64_t)PROBE_MAX_MS * MS, probed);
+}
+
 void run_seed(uint64_t seed, int commands)
 {
     prepare(seed, commands);
@@ -68,6 +97,8 @@ void run_seed(uint64_t seed, int commands)
     limits_heal();
     int64_t deadline = world.now + (int64_t)(world.swarm.lossy ? 60000 : HEAL_DEADLINE_MS) * MS;
     world_run(deadline, settled);
+    if (!world.violation[0] && !world.swarm.lossy && settled())
+        run_probe();
     world.current = NULL;
     http_deliver();
     if (!world.violation[0] && world.swarm.lossy)

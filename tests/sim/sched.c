@@ -226,6 +226,7 @@ static void live(void)
 
 void proc_start(struct proc *p)
 {
+    world_stir(world.now);
     p->paused = false;
     p->born_us = world.now;
     p->skew_us = world.swarm.skew_ms
@@ -283,6 +284,7 @@ static void on_resume(void *context, uint64_t serial, uint64_t unused)
     (void)unused;
     if (!p->paused || p->wait_serial != (uint32_t)serial)
         return;
+    world_stir(world.now);
     p->paused = false;
     make_ready(p);
 }
@@ -302,6 +304,20 @@ void proc_resume(struct proc *p)
 {
     if (p->paused)
         on_resume(p, p->wait_serial, 0);
+}
+
+void world_stir(int64_t until)
+{
+    if (world.stirs_until < until)
+        world.stirs_until = until;
+}
+
+bool world_is_at_rest(int64_t us)
+{
+    for (int i = 0; i < world.procs_count; i++)
+        if (world.procs[i].state == PROC_DEAD || world.procs[i].paused)
+            return false;
+    return world.now - world.stirs_until > us;
 }
 
 static struct pause {
@@ -374,7 +390,7 @@ void world_begin(uint64_t seed)
     world.chance = mix(seed * 2 + 1);
     world.hash = mix(seed);
     world.timer_serial = 0;
-    world.now = 0;
+    world.now = world.stirs_until = 0;
     world.steps = world.steps_here = 0;
     world.steps_at = 0;
     world.faults = false;

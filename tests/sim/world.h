@@ -14,7 +14,7 @@
 #include "tests/sim/swarm.h"
 
 enum {
-    PROCS_MAX = 40,
+    PROCS_MAX = 48,
     PROC_NAME_MAX = 40,
     MS = 1000, /* of virtual time, which is kept in microseconds */
     SECOND = 1000 * MS,
@@ -54,7 +54,8 @@ struct proc {
 
 struct world {
     uint64_t seed, chance, hash, timer_serial;
-    int64_t now; /* microseconds since the world began */
+    int64_t now;         /* microseconds since the world began */
+    int64_t stirs_until; /* what went wrong is felt so long */
     int procs_count, ready_count;
     struct proc procs[PROCS_MAX];
     int ready[PROCS_MAX];
@@ -91,6 +92,11 @@ void violate(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Into the hash of the run. */
 void trace(uint64_t a, uint64_t b);
+
+/* Somebody came or went on, was given or lost a seat, or keeps away: it will be felt until then. */
+void world_stir(int64_t until);
+/* Nobody is dead or stands still, and so long ago was the last stir. */
+bool world_is_at_rest(int64_t us);
 
 /* Did any process stand still at some moment between these? */
 bool world_paused_between(int64_t from, int64_t to);

@@ -17,7 +17,10 @@ tests_run() {
     local only=() without=never
     [ ${#suites[@]} -eq 0 ] || only=(-L "^($(IFS='|' && echo "${suites[*]}"))\$")
     [ $tier != quick ] || without+="|$NEED_BROKER"
-    [ $tier = full ] || [[ " ${suites[*]} " == *" long "* ]] || without+="|long"
+    local suite
+    for suite in long sim_sanitized; do
+        [ $tier = full ] || [[ " ${suites[*]} " == *" $suite "* ]] || without+="|$suite"
+    done
 
     RUN=$RUN/test # beside a system that is up, not in its way
     lock_run
