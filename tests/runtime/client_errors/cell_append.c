@@ -5,7 +5,8 @@
 #include "runtime/clock.h"
 #include "tests/runtime/client_errors/cells.h"
 
-enum { BEFORE, DURING, AFTER, RECORDS, COPIES_MAX = 64, ARENA_BYTES = 1 << 20, AGAIN_MS = 10000 };
+enum { BEFORE, DURING, AFTER, RECORDS };
+enum { COPIES_MAX = 64, ARENA_BYTES = 1 << 20, AGAIN_MS = 10000, ANSWERED_MS = 1000 };
 
 struct story {
     struct mock mock;
@@ -62,6 +63,13 @@ static void lose_the_answer(struct story *s)
             end = 0;
     }
     rd_kafka_mock_broker_set_down(s->mock.cluster, -1);
+}
+
+/* What was on its way when it was given up meets the trouble too, and not the broker that is well.
+ */
+static void let_it_be_answered(void)
+{
+    clock_sleep_us(ANSWERED_MS * 1000);
 }
 
 static bool passes_by_itself(enum how how)
@@ -135,8 +143,10 @@ static struct finding tell(struct story *s, const struct cell *cell)
         mock_heal(&s->mock, cell->api, cell->how);
     if (!await_report(s, DURING))
         return broken("no report");
-    if (how_lasts(cell->how))
+    if (how_lasts(cell->how)) {
+        let_it_be_answered();
         mock_heal(&s->mock, cell->api, cell->how);
+    }
     if (!works_again(s))
         return broken("appends go on failing");
     clients = mock_clients() - clients;
