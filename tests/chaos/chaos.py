@@ -161,7 +161,8 @@ def main():
     try:
         run.start()
         hands = run.harm()
-        site = world.Site(run.named["KAFKA"], int(run.named["SANDBOX_PORT"]), run.crew.ports, f"{run.run}/history.jsonl")
+        site = world.Site(run.named["KAFKA"], int(run.named["SANDBOX_PORT"]), run.crew.ports,
+                          f"{run.run}/history.jsonl")
         seen, findings, summary = world.judge(site, REST_S, run.tell)
         run.verify()
         run.stop_foldlogs()

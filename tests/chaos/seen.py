@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 import history as h
-from truth import ORDER_STATUS, SAGA, Stock, counts, events_of
+from truth import ORDER_STATUS, SAGA, Stock, counts
 
 READ_SERVICES = ("order", "inventory", "product")
 
