@@ -23,6 +23,7 @@
 #include "runtime/http_admin.h"
 #include "runtime/keeper.h"
 #include "runtime/report.h"
+#include "runtime/revocation.h"
 #include "runtime/store.h"
 #include "runtime/topics.h"
 
@@ -382,6 +383,26 @@ static struct err check_topics(void)
         tell, NULL);
 }
 
+/* Whatever starts after this finds them known, and need not be patient itself. */
+static struct err learn_topics(void)
+{
+    char name[TOPIC_LEN_MAX];
+    struct log_topic *topic;
+    for (size_t i = 0; i < house_services.count; i++) {
+        snprintf(name, sizeof name, "%s.log", house_services.at[i].name);
+        TRY(log_topic(kafka, name, &topic));
+        snprintf(name, sizeof name, "%s.commands", house_services.at[i].name);
+        TRY(log_topic(kafka, name, &topic));
+    }
+    return log_topic(kafka, REVOCATIONS_TOPIC, &topic);
+}
+
+static struct err look_at_kafka(void)
+{
+    TRY(check_topics());
+    return learn_topics();
+}
+
 /* Nothing has been promised yet. */
 static void leave(int signal_number)
 {
@@ -394,7 +415,7 @@ static void leave(int signal_number)
 static struct err reach_kafka(void)
 {
     struct err e;
-    for (int s = 0; (e = check_topics()).code != ERR_OK && err_class(e) == ERR_CLASS_RETRY; s++) {
+    for (int s = 0; (e = look_at_kafka()).code != ERR_OK && err_class(e) == ERR_CLASS_RETRY; s++) {
         if (s == 0)
             report(REPORT_WARN, "waiting_for_kafka", "why", report_err(e), NULL);
         if (s >= START_PATIENCE_S)
