@@ -11,6 +11,23 @@ int message_tag(const struct vocabulary *vocabulary, struct text type)
     return 0;
 }
 
+/* The name without its version: order.placed of order.placed.v1. */
+static struct text base_name(struct text type)
+{
+    size_t len = type.len;
+    while (len > 0 && type.at[len - 1] != '.')
+        len--;
+    return (struct text){type.at, len};
+}
+
+bool message_is_known_otherwise(const struct vocabulary *vocabulary, struct text type)
+{
+    for (size_t i = 0; i < vocabulary->count; i++)
+        if (text_equal(base_name(type), base_name(text_of(vocabulary->types[i].name))))
+            return true;
+    return false;
+}
+
 bool message_decode(const struct vocabulary *vocabulary, struct text type, struct text json,
                     struct arena *arena, void *ret_message, struct json_report *report)
 {

@@ -31,6 +31,10 @@ struct vocabulary {
 /* The tag of a wire name; 0 when the vocabulary does not have it. */
 int message_tag(const struct vocabulary *vocabulary, struct text type);
 
+/* Is it another version of a message that the vocabulary has? Then a newer program wrote what this
+ * one would understand wrongly if it passed it over. */
+bool message_is_known_otherwise(const struct vocabulary *vocabulary, struct text type);
+
 static inline const struct message_type *message_type(const struct vocabulary *vocabulary, int tag)
 {
     return &vocabulary->types[tag - 1];

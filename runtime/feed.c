@@ -151,23 +151,6 @@ static void first_chunk(struct feed *feed)
     (void)next_chunk(feed);
 }
 
-/* The name without its version: order.placed of order.placed.v1. */
-static struct text base_name(struct text type)
-{
-    size_t len = type.len;
-    while (len > 0 && type.at[len - 1] != '.')
-        len--;
-    return (struct text){type.at, len};
-}
-
-static bool is_known_otherwise(const struct vocabulary *vocabulary, struct text type)
-{
-    for (size_t i = 0; i < vocabulary->count; i++)
-        if (text_equal(base_name(type), base_name(text_of(vocabulary->types[i].name))))
-            return true;
-    return false;
-}
-
 /* The message in the current chunk; *ret_message NULL: passed over. */
 static struct err decode_message(struct feed *feed, struct arena *chunk,
                                  const struct feed_source *source, const struct payload *payload,
@@ -175,7 +158,7 @@ static struct err decode_message(struct feed *feed, struct arena *chunk,
 {
     struct json_report report = {0};
     if (message_tag(source->events, payload->type) == 0) {
-        if (source->own || is_known_otherwise(source->events, payload->type))
+        if (source->own || message_is_known_otherwise(source->events, payload->type))
             return FAIL(ERR_UNKNOWN_TYPE, "event of an unknown type or version");
         feed->skipped++;
         *ret_message = NULL;

@@ -394,8 +394,9 @@ static struct err react(struct shard *s, const struct saga_input *input, struct 
     return commit(s, d, &draft, state, arena);
 }
 
-/* Decodes the events of a foreign decision; those of unknown type are counted out: the services
- * deploy apart. */
+/* Decodes the events of a foreign decision. Those of unknown type are passed over: the services
+ * deploy apart. Of a known type in another version nothing may be passed over: it would be missed.
+ */
 static struct err foreign_events(const struct service *from, const struct fact *fact,
                                  struct arena *arena, struct event **ret_events, size_t *ret_count)
 {
@@ -407,8 +408,11 @@ static struct err foreign_events(const struct service *from, const struct fact *
         struct json_report json = {0};
         void *message = arena_alloc(arena, from->events->size);
         assert(message);
-        if (message_tag(from->events, d->events[i].type) == 0)
+        if (message_tag(from->events, d->events[i].type) == 0) {
+            if (message_is_known_otherwise(from->events, d->events[i].type))
+                return FAIL(ERR_UNKNOWN_TYPE, "a newer version of another service's event");
             continue;
+        }
         if (!message_decode(from->events, d->events[i].type, d->events[i].data, arena, message,
                             &json))
             return FAIL(ERR_MALFORMED, "event of another service");
