@@ -306,6 +306,19 @@ static void timer_fired(struct order_case *c, int64_t at)
     c->timers++;
 }
 
+static void cancelled_by_saga(struct order_case *c)
+{
+    once(c, &c->cancelled_by_saga, "cancelled by the saga");
+    if (!c->cancel_sent)
+        BAD(c, "cancelled by the saga, and the order was not told");
+}
+
+static void retried(struct order_case *c)
+{
+    c->retries++;
+    retrying = c;
+}
+
 static void fold_saga(const struct fulfilment_event *e, struct uuid order, int64_t at)
 {
     struct order_case *c = order_at(order);
@@ -347,13 +360,10 @@ static void fold_saga(const struct fulfilment_event *e, struct uuid order, int64
         c->due = 0;
         break;
     case FULFILMENT_EVENT_CANCELLED_V1:
-        once(c, &c->cancelled_by_saga, "cancelled by the saga");
-        if (!c->cancel_sent)
-            BAD(c, "cancelled by the saga, and the order was not told");
+        cancelled_by_saga(c);
         break;
     case FULFILMENT_EVENT_RETRIED_V1:
-        c->retries++;
-        retrying = c;
+        retried(c);
         break;
     case FULFILMENT_EVENT_ENDED_V1:
         once(c, &c->ended, "ended");
