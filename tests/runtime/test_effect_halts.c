@@ -160,14 +160,6 @@ static void close_house(void)
     memory_log_destroy(kafka);
 }
 
-#define AWAIT(condition)                                         \
-    do {                                                         \
-        for (int64_t until = clock_monotonic_ms() + PATIENCE_MS; \
-             !(condition) && clock_monotonic_ms() < until;)      \
-            memory_nap();                                        \
-        ck_assert_msg(condition, "%s", #condition);              \
-    } while (0)
-
 static void expect_halted_alone(size_t times, int64_t position, const char *why)
 {
     AWAIT(halts_said() == times && atomic_load(&stats.halted) == 1);

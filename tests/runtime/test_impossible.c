@@ -139,14 +139,6 @@ static void close_house(void)
     memory_log_destroy(kafka);
 }
 
-#define AWAIT(condition)                                         \
-    do {                                                         \
-        for (int64_t until = clock_monotonic_ms() + PATIENCE_MS; \
-             !(condition) && clock_monotonic_ms() < until;)      \
-            memory_nap();                                        \
-        ck_assert_msg(condition, "%s", #condition);              \
-    } while (0)
-
 static int64_t end_of(struct log_topic *topic, int partition)
 {
     int64_t first, end;

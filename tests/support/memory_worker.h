@@ -33,4 +33,13 @@ size_t memory_decided_last(struct log *kafka, struct log_topic *log, int partiti
 /* Waits a moment. */
 void memory_nap(void);
 
+/* In a test, for PATIENCE_MS at most. */
+#define AWAIT(condition)                                         \
+    do {                                                         \
+        for (int64_t until = clock_monotonic_ms() + PATIENCE_MS; \
+             !(condition) && clock_monotonic_ms() < until;)      \
+            memory_nap();                                        \
+        ck_assert_msg(condition, "%s", #condition);              \
+    } while (0)
+
 #endif
