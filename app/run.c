@@ -383,7 +383,7 @@ static struct err check_topics(void)
         tell, NULL);
 }
 
-/* Whatever starts after this finds them known, and need not be patient itself. */
+/* The start of HTTP finds them known then, and need not be patient itself; all workers are. */
 static struct err learn_topics(void)
 {
     char name[TOPIC_LEN_MAX];
@@ -400,7 +400,7 @@ static struct err learn_topics(void)
 static struct err look_at_kafka(void)
 {
     TRY(check_topics());
-    return learn_topics();
+    return answers_http() ? learn_topics() : OK;
 }
 
 /* Nothing has been promised yet. */

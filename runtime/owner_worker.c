@@ -376,9 +376,8 @@ static bool active(const struct shard *s)
 
 static bool takeover_due(const struct shard *s)
 {
-    bool waits = s->owner.state == OWNER_DEPOSED || MUTANT(successor_waits);
     return s->assigned && (s->owner.state == OWNER_IDLE || s->owner.state == OWNER_DEPOSED) &&
-           (!waits || clock_monotonic_ms() >= s->owner.retake_at_ms);
+           clock_monotonic_ms() >= s->owner.retake_at_ms;
 }
 
 static bool rewind_due(const struct shard *s)

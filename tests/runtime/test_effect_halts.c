@@ -1,18 +1,17 @@
 /* The worker of an effect over logs in memory: what it cannot read, or a position that is none,
  * halts its partition and no other. */
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdlib.h>
 
 #include "runtime/clock.h"
 #include "runtime/effect_worker.h"
 #include "runtime/kafka_offsets.h"
-#include "runtime/report.h"
 #include "schemas/product.h"
 #include "tests/runtime/run_suite.h"
+#include "tests/support/halts.h"
 #include "tests/support/memory_worker.h"
 
-enum { PARTITIONS = 2, PATIENCE_MS = 10000, OFFSETS_MAX = 32, HALTS_MAX = 8, WORD_MAX = 200 };
+enum { PARTITIONS = 2, PATIENCE_MS = 10000, OFFSETS_MAX = 32 };
 
 static struct log *kafka;
 static struct log_topic *source;
@@ -20,50 +19,6 @@ static pthread_t worker;
 static atomic_bool stop;
 static struct effect_stats stats;
 static atomic_bool taken[PARTITIONS][OFFSETS_MAX];
-
-/* ---- what it says --------------------------------------------------------------------------- */
-
-static pthread_mutex_t said_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct halt {
-    char why[WORD_MAX];
-    int partition;
-    int64_t position;
-} said[HALTS_MAX];
-static size_t said_count;
-
-void __wrap_report_line(enum report_level level, const char *fact, ...);
-
-void __wrap_report_line(enum report_level level, const char *fact, ...)
-{
-    struct halt halt = {.partition = -1, .position = -1};
-    (void)level;
-    if (strcmp(fact, "effect_halted") != 0)
-        return;
-    va_list pairs;
-    va_start(pairs, fact);
-    for (const char *name; (name = va_arg(pairs, const char *)) != NULL;) {
-        const char *value = va_arg(pairs, const char *);
-        if (strcmp(name, "why") == 0)
-            snprintf(halt.why, sizeof halt.why, "%s", value);
-        else if (strcmp(name, "partition") == 0)
-            halt.partition = atoi(value);
-        else if (strcmp(name, "position") == 0)
-            halt.position = atoll(value);
-    }
-    va_end(pairs);
-    pthread_mutex_lock(&said_lock);
-    ck_assert_uint_lt(said_count, HALTS_MAX);
-    said[said_count++] = halt;
-    pthread_mutex_unlock(&said_lock);
-}
-
-static size_t halts_said(void)
-{
-    pthread_mutex_lock(&said_lock);
-    size_t count = said_count;
-    pthread_mutex_unlock(&said_lock);
-    return count;
-}
 
 /* ---- positions from outside: asked by `topics apply` alone ---------------------------------- */
 
@@ -143,7 +98,7 @@ static void open_house(void)
     }
     memory_group_begin();
     atomic_store(&stop, false);
-    said_count = 0;
+    halts_begin();
 }
 
 static void start(void)
@@ -163,9 +118,9 @@ static void close_house(void)
 static void expect_halted_alone(size_t times, int64_t position, const char *why)
 {
     AWAIT(halts_said() == times && atomic_load(&stats.halted) == 1);
-    ck_assert_int_eq(said[times - 1].partition, 0);
-    ck_assert_int_eq(said[times - 1].position, position);
-    ck_assert_msg(strstr(said[times - 1].why, why), "%s: %s", why, said[times - 1].why);
+    ck_assert_int_eq(halt_said(times - 1)->partition, 0);
+    ck_assert_int_eq(halt_said(times - 1)->offset, position);
+    ck_assert_msg(strstr(halt_said(times - 1)->why, why), "%s: %s", why, halt_said(times - 1)->why);
     int64_t next = put_good(0);
     int64_t others = put_good(1);
     AWAIT(atomic_load(&taken[1][others]));

@@ -1,14 +1,12 @@
 /* What must not lie in a log, lies there: the partition halts and says why, and it alone. And what
  * may lie there halts nobody. */
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdlib.h>
 
 #include "commands/aggregates.h"
 #include "core/partition.h"
 #include "runtime/clock.h"
 #include "runtime/owner_worker.h"
-#include "runtime/report.h"
 #include "saga/sagas.h"
 #include "schemas/fulfilment.h"
 #include "schemas/inventory.h"
@@ -16,9 +14,10 @@
 #include "schemas/payment.h"
 #include "schemas/product.h"
 #include "tests/runtime/run_suite.h"
+#include "tests/support/halts.h"
 #include "tests/support/memory_worker.h"
 
-enum { PARTITIONS = 2, PATIENCE_MS = 10000, HALTS_MAX = 8, WORD_MAX = 200, RECORD_MAX = 8192 };
+enum { PARTITIONS = 2, PATIENCE_MS = 10000, RECORD_MAX = 8192 };
 
 static const struct service list[] = {
     {"fulfilment", &fulfilment_commands, &fulfilment_events, .saga = &fulfilment_saga},
@@ -35,60 +34,6 @@ static struct log_topic *commands, *decisions, *dead_letters, *saga_log, *orders
 static pthread_t worker;
 static atomic_bool stop;
 static struct owner_worker_status status;
-
-/* ---- what it says --------------------------------------------------------------------------- */
-
-static pthread_mutex_t said_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct halt {
-    char topic[WORD_MAX], why[WORD_MAX];
-    int partition;
-    int64_t offset;
-} said[HALTS_MAX];
-static size_t said_count;
-static struct halt source; /* the record of a source that was named last */
-
-void __wrap_report_line(enum report_level level, const char *fact, ...);
-
-static void note(struct halt *halt, const char *name, const char *value)
-{
-    if (strcmp(name, "topic") == 0)
-        snprintf(halt->topic, sizeof halt->topic, "%s", value);
-    else if (strcmp(name, "why") == 0)
-        snprintf(halt->why, sizeof halt->why, "%s", value);
-    else if (strcmp(name, "partition") == 0)
-        halt->partition = atoi(value);
-    else if (strcmp(name, "offset") == 0)
-        halt->offset = atoll(value);
-}
-
-void __wrap_report_line(enum report_level level, const char *fact, ...)
-{
-    struct halt halt = {.partition = -1, .offset = -1};
-    bool halts = strcmp(fact, "partition_halted") == 0, names = strcmp(fact, "source_halts") == 0;
-    (void)level;
-    if (!halts && !names)
-        return;
-    va_list pairs;
-    va_start(pairs, fact);
-    for (const char *name; (name = va_arg(pairs, const char *)) != NULL;)
-        note(&halt, name, va_arg(pairs, const char *));
-    va_end(pairs);
-    pthread_mutex_lock(&said_lock);
-    ck_assert_uint_lt(said_count, HALTS_MAX);
-    if (names)
-        source = halt;
-    else
-        said[said_count++] = halt;
-    pthread_mutex_unlock(&said_lock);
-}
-
-static size_t halts_said(void)
-{
-    pthread_mutex_lock(&said_lock);
-    size_t count = said_count;
-    pthread_mutex_unlock(&said_lock);
-    return count;
-}
 
 /* ---- the house ------------------------------------------------------------------------------ */
 
@@ -107,8 +52,7 @@ static void open_house(void)
     memory_group_begin();
     atomic_store(&stop, false);
     status = (struct owner_worker_status){0};
-    said_count = 0;
-    source = (struct halt){.offset = -1};
+    halts_begin();
 }
 
 static void *run(void *served)
@@ -220,10 +164,10 @@ static void expect_halted_alone(int64_t offset, const char *why)
 {
     AWAIT(atomic_load(&status.halted) > 0);
     ck_assert_uint_eq(halts_said(), 1);
-    ck_assert_str_eq(said[0].topic, "product.log");
-    ck_assert_int_eq(said[0].partition, 0);
-    ck_assert_int_eq(said[0].offset, offset);
-    ck_assert_msg(strstr(said[0].why, why), "%s: %s", why, said[0].why);
+    ck_assert_str_eq(halt_said(0)->topic, "product.log");
+    ck_assert_int_eq(halt_said(0)->partition, 0);
+    ck_assert_int_eq(halt_said(0)->offset, offset);
+    ck_assert_msg(strstr(halt_said(0)->why, why), "%s: %s", why, halt_said(0)->why);
     int64_t end = end_of(decisions, 0);
     for (int i = 0; i < 2; i++) {
         size_t before = decided(1);
@@ -597,10 +541,10 @@ static int64_t order_says(int partition, const char *type, const char *data)
 
 static void expect_named(int64_t offset, const char *why)
 {
-    ck_assert_str_eq(source.topic, "order.log");
-    ck_assert_int_eq(source.partition, 0);
-    ck_assert_int_eq(source.offset, offset);
-    ck_assert_msg(strstr(source.why, why), "%s: %s", why, source.why);
+    ck_assert_str_eq(halt_source()->topic, "order.log");
+    ck_assert_int_eq(halt_source()->partition, 0);
+    ck_assert_int_eq(halt_source()->offset, offset);
+    ck_assert_msg(strstr(halt_source()->why, why), "%s: %s", why, halt_source()->why);
 }
 
 static size_t sagas_decided(int partition)
@@ -644,9 +588,9 @@ static void expect_source_halts(const char *type, const char *why)
         AWAIT(sagas_decided(1) == i);
     }
     ck_assert_uint_eq(halts_said(), 1);
-    ck_assert_int_eq(said[0].partition, 0);
-    ck_assert_str_eq(said[0].topic, "fulfilment.log");
-    ck_assert_msg(strstr(said[0].why, why), "%s", said[0].why);
+    ck_assert_int_eq(halt_said(0)->partition, 0);
+    ck_assert_str_eq(halt_said(0)->topic, "fulfilment.log");
+    ck_assert_msg(strstr(halt_said(0)->why, why), "%s", halt_said(0)->why);
     ck_assert_int_eq(end_of(saga_log, 0), end);
     close_house();
 }
@@ -675,8 +619,9 @@ START_TEST(a_record_of_a_source_that_nobody_can_read_halts_all_who_read_it)
     expect_named(at, "malformed record: not a log record");
     ck_assert_uint_eq(halts_said(), PARTITIONS);
     for (int p = 0; p < PARTITIONS; p++) {
-        ck_assert_int_eq(said[p].partition, p);
-        ck_assert_msg(strstr(said[p].why, "malformed record: not a log record"), "%s", said[p].why);
+        ck_assert_int_eq(halt_said((size_t)p)->partition, p);
+        ck_assert_msg(strstr(halt_said((size_t)p)->why, "malformed record: not a log record"), "%s",
+                      halt_said((size_t)p)->why);
     }
     close_house();
 }
