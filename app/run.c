@@ -33,6 +33,9 @@ enum {
                                 such a broker takes seconds too */
     START_PATIENCE_S = 120,  /* for a Kafka that is away */
     START_RETRY_S = 1,
+    PART_RETRY_MS = 1000, /* between two starts of a part that trouble outside keeps from it */
+    PART_STEP_US = 20000,
+    PART_RETRIES_PER_LINE = 10,
     SERVICES_MAX = 16,
     AHEAD_MS = 1000, /* at most, that commands get before all else at a start */
     AHEAD_STEP_US = 2000,
@@ -267,13 +270,39 @@ static void let_deciding_go_first(const struct part *part)
         clock_sleep_us(AHEAD_STEP_US);
 }
 
+static bool has_failed(const struct part *part)
+{
+    return part->result.code != ERR_OK && err_class(part->result) != ERR_CLASS_RETRY;
+}
+
+static void rest(int ms)
+{
+    int64_t until_ms = clock_monotonic_ms() + ms;
+    while (!atomic_load(&stop) && clock_monotonic_ms() < until_ms)
+        clock_sleep_us(PART_STEP_US);
+}
+
+/* What a part needs to begin, a topic's partitions or a group, may be out of reach for a while: it
+ * begins anew until it is told to stop. */
+static void run_patiently(struct part *part)
+{
+    for (int tries = 0; !atomic_load(&stop); tries++) {
+        part->result = part->run(part);
+        if (atomic_load(&stop) || err_class(part->result) != ERR_CLASS_RETRY)
+            return;
+        if (tries % PART_RETRIES_PER_LINE == 0)
+            report(REPORT_WARN, "part_waits", "role", part->role, "service",
+                   part->service ? part->service : "", "why", report_err(part->result), NULL);
+        rest(PART_RETRY_MS);
+    }
+}
+
 static void *run_part(void *context)
 {
     struct part *part = context;
     let_deciding_go_first(part);
-    if (!atomic_load(&stop))
-        part->result = part->run(part);
-    if (part->result.code != ERR_OK && !atomic_load(&stop)) {
+    run_patiently(part);
+    if (has_failed(part) && !atomic_load(&stop)) {
         report(REPORT_ERROR, "part_failed", "role", part->role, "service",
                part->service ? part->service : "", "why", report_err(part->result), NULL);
         kill(getpid(), SIGTERM);
@@ -332,7 +361,7 @@ static int join_parts(void)
     int code = EXIT_OK;
     for (size_t i = 0; i < parts.count; i++) {
         pthread_join(parts.at[i].thread, NULL);
-        if (parts.at[i].result.code != ERR_OK && parts.at[i].result.code != ERR_STOPPING)
+        if (has_failed(&parts.at[i]))
             code = EXIT_FAILED;
     }
     return code;
@@ -383,7 +412,7 @@ static struct err check_topics(void)
         tell, NULL);
 }
 
-/* The start of HTTP finds them known then, and need not be patient itself; all workers are. */
+/* The start of HTTP finds them known then, and need not be patient itself. */
 static struct err learn_topics(void)
 {
     char name[TOPIC_LEN_MAX];

@@ -638,24 +638,11 @@ static struct err open_all(struct worker *w)
     char group[EFFECT_GROUP_MAX];
     struct log *log = w->options->log;
     effect_group(w->effect, group);
+    TRY(log_reader_open(log, &w->reader));
     TRY(find_topics(log, w->effect, &w->source, &w->commands));
     TRY(producer_open(log, on_told, w, w->reader, &w->producer));
     TRY(http_out_open(on_answer, w, w->reader, &w->http));
     return group_open(log, group, &w->source, 1, w->reader, &w->group);
-}
-
-/* Only the topics can be missing for a while; what comes after fails for good. */
-static struct err open_patiently(struct worker *w)
-{
-    TRY(log_reader_open(w->options->log, &w->reader));
-    struct err e = find_topics(w->options->log, w->effect, &w->source, &w->commands);
-    while (err_class(e) == ERR_CLASS_RETRY && !stopping(w)) {
-        report(REPORT_WARN, "effect_waits", "effect", w->effect->name, "why", report_err(e), NULL);
-        log_wait(w->reader, EFFECT_RETRY_MIN_MS);
-        e = find_topics(w->options->log, w->effect, &w->source, &w->commands);
-    }
-    TRY(e);
-    return open_all(w);
 }
 
 static void close_all(struct worker *w)
@@ -708,12 +695,11 @@ struct err effect_worker_run(const struct effect_options *options)
                                   .pause_max_ms = EFFECT_BREAKER_MAX_MS};
     w->unit = (struct arena){malloc(UNIT_ARENA_BYTES), 0, UNIT_ARENA_BYTES};
     w->scratch = (struct arena){malloc(UNIT_ARENA_BYTES), 0, UNIT_ARENA_BYTES};
-    struct err e =
-        w->unit.base && w->scratch.base ? open_patiently(w) : FAIL(ERR_NOMEM, "effect worker");
+    struct err e = w->unit.base && w->scratch.base ? open_all(w) : FAIL(ERR_NOMEM, "effect worker");
     if (e.code == ERR_OK)
         run(w);
     close_all(w);
-    return err_class(e) == ERR_CLASS_RETRY ? OK : e;
+    return e;
 }
 
 /* ---- the first position --------------------------------------------------------------------- */

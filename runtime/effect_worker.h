@@ -55,8 +55,8 @@ struct effect_options {
 
 void effect_group(const struct effect *effect, char out[EFFECT_GROUP_MAX]);
 
-/* Until *stop; then up to EFFECT_DRAIN_MS for what is under way. Fails only for what no waiting
- * mends. Blocking: a thread of its own. */
+/* Until *stop; then up to EFFECT_DRAIN_MS for what is under way. Fails only while it begins: upon
+ * trouble outside it can be called again. Blocking: a thread of its own. */
 NODISCARD struct err effect_worker_run(const struct effect_options *options);
 
 /* For `topics apply`: a group without positions starts after the last valid decision of each

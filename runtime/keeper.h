@@ -17,6 +17,7 @@ struct keeper_options {
     const atomic_bool *stop;
 };
 
+/* Until *stop. Fails only while it begins: upon trouble outside it can be called again. */
 NODISCARD struct err keeper_run(const struct keeper_options *options);
 
 #endif

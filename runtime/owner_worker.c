@@ -68,7 +68,7 @@ static struct err topic_of(struct worker *w, const char *service, const char *su
     char name[TOPIC_LEN_MAX];
     snprintf(name, sizeof name, "%s.%s", service, suffix);
     struct err e = log_topic(w->options->log, name, ret_topic);
-    if (e.code != ERR_OK)
+    if (e.code == ERR_NOT_FOUND)
         report(REPORT_ERROR, "topic_missing", "topic", name, "why", report_err(e), NULL);
     return e;
 }

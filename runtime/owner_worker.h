@@ -39,7 +39,8 @@ struct owner_worker_options {
     struct owner_worker_status *status;
 };
 
-/* Runs until *stop; then finishes what it appended and gives up its seat to itself (KIP-345). */
+/* Runs until *stop; then finishes what it appended and gives up its seat to itself (KIP-345). Fails
+ * only while it begins: upon trouble outside it can be called again. */
 NODISCARD struct err owner_worker_run(const struct owner_worker_options *options);
 
 #endif

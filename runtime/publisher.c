@@ -312,22 +312,9 @@ static struct err open_all(struct publisher *p)
 {
     char group[PUBLISHER_GROUP_MAX];
     publisher_group(p->service, group);
+    TRY(log_reader_open(p->log, &p->reader));
     TRY(find_topics(p->log, p->service, &p->source, &p->target));
     return transactor_open(p->log, group, p->source, p->target, p->reader, &p->transactor);
-}
-
-/* Kafka may not be there yet. */
-static struct err open_patiently(struct publisher *p)
-{
-    TRY(log_reader_open(p->log, &p->reader));
-    struct err e = open_all(p);
-    while (err_class(e) == ERR_CLASS_RETRY && !stopping(p)) {
-        report(REPORT_WARN, "publisher_waits", "service", p->service, "why", report_err(e), NULL);
-        wait_a_little(p);
-        e = open_all(p);
-    }
-    p->retry_ms = PUBLISHER_RETRY_MIN_MS;
-    return e;
 }
 
 static void close_all(struct publisher *p)
@@ -359,12 +346,12 @@ struct err publisher_run(const struct publisher_options *options)
     p->arena = (struct arena){malloc(ARENA_BYTES), 0, ARENA_BYTES};
     for (int i = 0; i < PARTITIONS_MAX; i++)
         atomic_store(&p->stats->position[i], -1);
-    struct err e = p->arena.base ? open_patiently(p) : FAIL(ERR_NOMEM, "publisher");
+    struct err e = p->arena.base ? open_all(p) : FAIL(ERR_NOMEM, "publisher");
     if (e.code == ERR_OK)
         run(p);
     atomic_store(&p->stats->active, false);
     close_all(p);
-    return err_class(e) == ERR_CLASS_RETRY ? OK : e;
+    return e;
 }
 
 /* ---- the first position --------------------------------------------------------------------- */

@@ -38,9 +38,9 @@ struct publisher_options {
 enum { PUBLISHER_GROUP_MAX = TOPIC_LEN_MAX };
 void publisher_group(const char *service, char out[PUBLISHER_GROUP_MAX]);
 
-/* Until *stop; then what has been put is committed. Waits for a Kafka that is away. Fails only for
- * what no waiting mends: a missing topic, unequal partition counts. Blocking: a thread of its own.
- */
+/* Until *stop; then what has been put is committed. Fails only while it begins: upon trouble
+ * outside it can be called again, not upon a missing topic or unequal partition counts. Blocking: a
+ * thread of its own. */
 NODISCARD struct err publisher_run(const struct publisher_options *options);
 
 /* For `topics apply`: a group without positions gets 0 everywhere if nothing has ever been

@@ -25,6 +25,7 @@ from history import History  # noqa: E402
 HEAL_S = 120  # to answer every client
 REST_S = 180  # for every order to end and every follower to follow
 STOP_S = 10
+ERRORS_TOLD = 8
 READS_A_MINUTE = 30  # at least, after a write to the other instance
 NAMED = ("KAFKA", "PG", "PG_PORT", "SANDBOX_PORT", "FOLDLOG", "SANDBOX")
 
@@ -118,7 +119,12 @@ class Run:
         """Nobody ends by himself, also not one that finds no broker when it starts."""
         for name, process in self.crew.processes.items():
             for lived, code in process.deaths:
-                self.complaints.append(f"{name} ended by itself with {code} after {lived:.1f} s, see {name}.log")
+                self.complaints.append(f"{name} ended by itself with {code} after {lived:.1f} s:\n{self.last_errors(name)}")
+
+    def last_errors(self, name):
+        with open(f"{self.run}/{name}.log", encoding="utf-8", errors="replace") as file:
+            told = [line for line in file if '"level":"error"' in line or not line.startswith("{")]
+        return "".join(told[-ERRORS_TOLD:])
 
     def note_halts(self):
         """What stands still holds up only those who wait for it, and may be nobody."""

@@ -33,10 +33,11 @@ def address(port):
 
 class Rule:
     """What happens to the next `times` requests of one kind. Silent: instead of being broken, the connection falls
-    silent for ever."""
+    silent for ever. Containing: only those with these bytes."""
 
-    def __init__(self, what, api_key, times, silent):
+    def __init__(self, what, api_key, times, silent, containing):
         self.what, self.api_key, self.times, self.silent = what, api_key, times, silent
+        self.containing = containing
 
 
 class Way:
@@ -191,7 +192,7 @@ class Line:
         """False: it stays where it is."""
         api_key = int.from_bytes(frame[4:6], "big")
         self.link.requested[api_key] = self.link.requested.get(api_key, 0) + 1
-        rule = self.link.rule_for(api_key)
+        rule = self.link.rule_for(api_key, frame)
         what = rule.what if rule else None
         if what == HOLD:
             way.stalled = True
@@ -287,10 +288,10 @@ class Link:
         self.network.sockets[client.fileno()] = self.network.sockets[server.fileno()] = line
         line.watch()
 
-    def rule_for(self, api_key):
+    def rule_for(self, api_key, frame):
         """The one that is hit now."""
         for rule in self.rules:
-            if rule.api_key == api_key:
+            if rule.api_key == api_key and rule.containing in frame:
                 self.hits += 1
                 rule.times -= 1
                 if rule.times == 0:
@@ -300,8 +301,8 @@ class Link:
 
     # ---- for everyone: the network's lock is held ----
 
-    def fault(self, what, api_key, times=1, silent=False):
-        self.rules.append(Rule(what, api_key, times, silent))
+    def fault(self, what, api_key, times=1, silent=False, containing=b""):
+        self.rules.append(Rule(what, api_key, times, silent, containing))
 
     def forget(self):
         """No rule any more; how many requests were hit so far."""
@@ -440,8 +441,8 @@ class KafkaLink:
         self.link = self.network.open("kafka", broker_port, True)
         self.port = self.link.port
 
-    def hold(self, api_key):
-        self.network.call("kafka", "fault", what=HOLD, api_key=api_key)
+    def hold(self, api_key, containing=b""):
+        self.network.call("kafka", "fault", what=HOLD, api_key=api_key, containing=containing)
 
     def release(self):
         return self.network.call("kafka", "release")
