@@ -174,10 +174,8 @@ int verb_state(int argc, char **argv, const struct verb_options *options)
     if (!look.state)
         return verb_failed("state", FAIL(ERR_NOMEM, "state"));
     int code = show(&look, argv[1], options->json);
-    void (*finish)(void *) =
-        look.service->saga ? look.service->saga->finish : look.service->aggregate->finish;
-    if (finish)
-        finish(look.state);
+    owned_free(look.service->saga ? look.service->saga->owned : look.service->aggregate->owned,
+               look.state);
     free(look.state);
     return code;
 }

@@ -219,11 +219,10 @@ static void inventory_evolve(void *state, const void *event)
     }
 }
 
-static void inventory_finish(void *state)
-{
-    struct inventory *stock = state;
-    reservations_finish(&stock->open);
-}
+static const struct owned inventory_owned[] = {
+    OWNED(struct inventory, open.slots, open.size),
+    OWNED_END,
+};
 
 static void inventory_show(const void *state, struct json_write *out)
 {
@@ -243,6 +242,6 @@ const struct aggregate inventory_aggregate = {
     .state_size = sizeof(struct inventory),
     .decide = inventory_decide,
     .evolve = inventory_evolve,
-    .finish = inventory_finish,
+    .owned = inventory_owned,
     .show = inventory_show,
 };

@@ -321,13 +321,10 @@ static void remember_merchants(struct order *order, const struct order_placed_v1
     }
 }
 
-static void order_finish(void *state)
-{
-    struct order *order = state;
-    free(order->more_merchants);
-    order->more_merchants = NULL;
-    order->more_merchants_count = 0;
-}
+static const struct owned order_owned[] = {
+    OWNED(struct order, more_merchants, more_merchants_count),
+    OWNED_END,
+};
 
 static void order_evolve(void *state, const void *event)
 {
@@ -377,6 +374,6 @@ const struct aggregate order_aggregate = {
     .state_size = sizeof(struct order),
     .decide = order_decide,
     .evolve = order_evolve,
-    .finish = order_finish,
+    .owned = order_owned,
     .show = order_show,
 };

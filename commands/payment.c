@@ -382,9 +382,8 @@ static void remember(char **ret_text, uint16_t *ret_len, struct text text)
     *ret_len = (uint16_t)text.len;
 }
 
-static void payment_finish(void *state)
+static void forget_all(struct payment *payment)
 {
-    struct payment *payment = state;
     forget(&payment->reference, &payment->reference_len);
     forget(&payment->method, &payment->method_len);
 }
@@ -439,7 +438,7 @@ static void payment_evolve(void *state, const void *event)
         break;
     case PAYMENT_EVENT_DECLINED_V1:
         payment->stage = PAYMENT_DECLINED;
-        payment_finish(payment);
+        forget_all(payment);
         break;
     case PAYMENT_EVENT_CAPTURE_REQUESTED_V1:
         payment->stage = PAYMENT_CAPTURING;
@@ -458,7 +457,7 @@ static void payment_evolve(void *state, const void *event)
         break;
     case PAYMENT_EVENT_VOIDED_V1:
         payment->stage = PAYMENT_VOIDED;
-        payment_finish(payment);
+        forget_all(payment);
         break;
     case PAYMENT_EVENT_REFUND_REQUESTED_V1:
         if (payment->stage == PAYMENT_VOIDING)
@@ -467,7 +466,7 @@ static void payment_evolve(void *state, const void *event)
         break;
     case PAYMENT_EVENT_REFUNDED_V1:
         payment->stage = PAYMENT_REFUNDED;
-        payment_finish(payment);
+        forget_all(payment);
         break;
     case PAYMENT_EVENT_RELEASE_FAILED_V1:
         release_failed(payment, e->as.release_failed_v1.operation);
@@ -511,6 +510,12 @@ static void payment_show(const void *state, struct json_write *out)
     json_write_number(out, "refunds_refused", payment->refunds_refused);
 }
 
+static const struct owned payment_owned[] = {
+    OWNED(struct payment, reference, reference_len),
+    OWNED(struct payment, method, method_len),
+    OWNED_END,
+};
+
 const struct aggregate payment_aggregate = {
     .service = "payment",
     .commands = &payment_commands,
@@ -518,6 +523,6 @@ const struct aggregate payment_aggregate = {
     .state_size = sizeof(struct payment),
     .decide = payment_decide,
     .evolve = payment_evolve,
-    .finish = payment_finish,
+    .owned = payment_owned,
     .show = payment_show,
 };

@@ -7,12 +7,6 @@
 
 enum { SIZE_MIN = 8, SIZE_MAX_SLOTS = 1 << 30 };
 
-struct reservation {
-    struct uuid order_id;
-    int32_t line;
-    int32_t quantity; /* 0: the slot is free */
-};
-
 /* Order ids are derived by SHA-1: their bytes are as good as a hash. */
 static uint32_t home(const struct reservations *open, struct uuid order_id, int64_t line)
 {

@@ -5,7 +5,11 @@
 
 #include "core/uuid.h"
 
-struct reservation;
+struct reservation {
+    struct uuid order_id;
+    int32_t line;
+    int32_t quantity; /* 0: the slot is free */
+};
 
 struct reservations {
     struct reservation *slots;

@@ -5,6 +5,7 @@
 
 #include "core/draft.h"
 #include "core/json_write.h"
+#include "core/owned.h"
 
 /* What decide may know beside the state and the command. */
 struct context {
@@ -31,8 +32,9 @@ struct aggregate {
      * event. */
     void (*evolve)(void *state, const void *event);
 
-    /* Frees what evolve allocated; NULL when there is nothing. */
-    void (*finish)(void *state);
+    /* What evolve allocated, a table that ends with OWNED_END; NULL when there is nothing. All else of
+     * a state lies in its own bytes. */
+    const struct owned *owned;
 
     /* For people: the state's properties, into an object the caller has begun. */
     void (*show)(const void *state, struct json_write *out);

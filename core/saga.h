@@ -7,6 +7,7 @@
 #include "core/draft.h"
 #include "core/event.h"
 #include "core/json_write.h"
+#include "core/owned.h"
 
 enum saga_input_kind { SAGA_DECISION, SAGA_TIMER, SAGA_COMMAND };
 
@@ -41,7 +42,7 @@ struct saga {
      * not awaited. */
     void (*react)(const void *state, const struct saga_input *input, struct draft *draft);
     void (*evolve)(void *state, const void *event);
-    void (*finish)(void *state);
+    const struct owned *owned; /* as an aggregate's */
     /* For people: the state's properties, into an object the caller has begun. */
     void (*show)(const void *state, struct json_write *out);
 

@@ -17,6 +17,11 @@ static size_t state_size(const struct service *s)
     return s->saga ? s->saga->state_size : s->aggregate->state_size;
 }
 
+static const struct owned *owned_of(const struct service *s)
+{
+    return s->saga ? s->saga->owned : s->aggregate->owned;
+}
+
 static void evolve(const struct shard *s, struct state *state, const void *event)
 {
     assert(state); /* only what is accepted has events */
@@ -105,9 +110,7 @@ static struct err fold_fact(void *context, const struct fact *fact)
 struct err shard_announce(struct shard *s)
 {
     shard_finish(s);
-    s->states =
-        states_create(state_size(s->service),
-                      s->service->saga ? s->service->saga->finish : s->service->aggregate->finish);
+    s->states = states_create(state_size(s->service), owned_of(s->service));
     s->dedup = dedup_create();
     s->blank = calloc(1, state_size(s->service) + 1);
     if (!s->blank)

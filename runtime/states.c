@@ -15,7 +15,7 @@ struct states {
     struct node **slots;
     size_t room, count;
     size_t state_size; /* rounded to 16 */
-    void (*finish)(void *data);
+    const struct owned *owned;
 };
 
 static uint64_t hash(struct text key)
@@ -34,13 +34,13 @@ static void allocate(struct states *s, size_t room)
         abort();
 }
 
-struct states *states_create(size_t state_size, void (*finish)(void *data))
+struct states *states_create(size_t state_size, const struct owned *owned)
 {
     struct states *s = calloc(1, sizeof *s);
     if (!s)
         abort();
     s->state_size = (state_size + 15) & ~(size_t)15;
-    s->finish = finish;
+    s->owned = owned;
     allocate(s, ROOM_MIN);
     return s;
 }
@@ -50,8 +50,8 @@ void states_destroy(struct states *s)
     if (!s)
         return;
     for (size_t i = 0; i < s->room; i++) {
-        if (s->slots[i] && s->finish)
-            s->finish(s->slots[i]->state.data);
+        if (s->slots[i])
+            owned_free(s->owned, s->slots[i]->state.data);
         free(s->slots[i]);
     }
     free(s->slots);
@@ -114,6 +114,13 @@ struct state *states_find(const struct states *s, struct text key)
 {
     struct node *node = s->slots[probe(s, hash(key), key)];
     return node ? &node->state : NULL;
+}
+
+struct state *states_next(const struct states *s, size_t *at)
+{
+    while (*at < s->room && !s->slots[*at])
+        ++*at;
+    return *at < s->room ? &s->slots[(*at)++]->state : NULL;
 }
 
 size_t states_count(const struct states *s)

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "core/owned.h"
 #include "core/text.h"
 
 struct timer;
@@ -17,13 +18,15 @@ struct state {
 
 struct states; /* opaque */
 
-/* finish: frees what evolve allocated in a state's data; may be NULL. */
-struct states *states_create(size_t state_size, void (*finish)(void *data));
+/* owned: what evolve allocates; may be NULL. */
+struct states *states_create(size_t state_size, const struct owned *owned);
 void states_destroy(struct states *states);
 /* Found, or made: version 0 and zeroed. The address stays until states_destroy. */
 struct state *states_at(struct states *states, struct text key);
 /* NULL when there is none. */
 struct state *states_find(const struct states *states, struct text key);
 size_t states_count(const struct states *states);
+/* One after the other, in no order: *at is 0 at first; NULL after the last. */
+struct state *states_next(const struct states *states, size_t *at);
 
 #endif

@@ -388,7 +388,7 @@ static void fulfilment_react(const void *state, const struct saga_input *input, 
     }
     set_timer(&turn);
     fulfilment_send(&before, &turn.now, turn.placed, draft);
-    fulfilment_finish(&turn.now);
+    owned_free(fulfilment_owned, &turn.now);
 }
 
 static const char *const sources[] = {"order", "payment", "inventory", NULL};
@@ -401,7 +401,7 @@ const struct saga fulfilment_saga = {
     .state_size = sizeof(struct fulfilment),
     .react = fulfilment_react,
     .evolve = fulfilment_evolve,
-    .finish = fulfilment_finish,
+    .owned = fulfilment_owned,
     .show = fulfilment_show,
     .due = fulfilment_due,
 };

@@ -252,13 +252,10 @@ static void give_back(struct fulfilment *state, struct ask *ask)
     cancel_when_given_back(state);
 }
 
-void fulfilment_finish(void *state)
-{
-    struct fulfilment *s = state;
-    free(s->lines);
-    s->lines = NULL;
-    s->lines_count = 0;
-}
+const struct owned fulfilment_owned[] = {
+    OWNED(struct fulfilment, lines, lines_count),
+    OWNED_END,
+};
 
 struct fulfilment fulfilment_copy(const struct fulfilment *state)
 {
@@ -307,7 +304,7 @@ static void ended(struct fulfilment *s)
     s->phase = PHASE_ENDED;
     s->needs_attention = s->needs_attention && MUTANT(over_needs_attention);
     s->due = INT64_MAX;
-    fulfilment_finish(s);
+    owned_free(fulfilment_owned, s);
 }
 
 static void set_timer(struct fulfilment *s, uint8_t step, int64_t due)

@@ -60,10 +60,10 @@ struct fulfilment {
 };
 
 void fulfilment_evolve(void *state, const void *event);
-void fulfilment_finish(void *state);
+extern const struct owned fulfilment_owned[];
 void fulfilment_show(const void *state, struct json_write *out);
 int64_t fulfilment_due(const void *state);
-/* With lines of its own: to be finished. */
+/* With lines of its own: to be freed (owned_free). */
 struct fulfilment fulfilment_copy(const struct fulfilment *state);
 
 /* Steps that are asked once per line; all others have one ask, found at any line. */

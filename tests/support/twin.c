@@ -7,12 +7,12 @@
 #include "core/json_shape.h"
 
 static void twin_init(struct twin *twin, const struct vocabulary *events, size_t state_size,
-                      void (*evolve)(void *, const void *), void (*finish)(void *))
+                      void (*evolve)(void *, const void *), const struct owned *owned)
 {
     *twin = (struct twin){
         .events = events,
         .evolve = evolve,
-        .finish = finish,
+        .owned = owned,
         .direct = calloc(1, state_size),
         .reread = calloc(1, state_size),
     };
@@ -22,20 +22,18 @@ static void twin_init(struct twin *twin, const struct vocabulary *events, size_t
 
 void twin_init_aggregate(struct twin *twin, const struct aggregate *aggregate)
 {
-    twin_init(twin, aggregate->events, aggregate->state_size, aggregate->evolve, aggregate->finish);
+    twin_init(twin, aggregate->events, aggregate->state_size, aggregate->evolve, aggregate->owned);
 }
 
 void twin_init_saga(struct twin *twin, const struct saga *saga)
 {
-    twin_init(twin, saga->events, saga->state_size, saga->evolve, saga->finish);
+    twin_init(twin, saga->events, saga->state_size, saga->evolve, saga->owned);
 }
 
 void twin_finish(struct twin *twin)
 {
-    if (twin->finish) {
-        twin->finish(twin->direct);
-        twin->finish(twin->reread);
-    }
+    owned_free(twin->owned, twin->direct);
+    owned_free(twin->owned, twin->reread);
     free(twin->direct);
     free(twin->reread);
 }

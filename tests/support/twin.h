@@ -9,7 +9,7 @@
 struct twin {
     const struct vocabulary *events;
     void (*evolve)(void *state, const void *event);
-    void (*finish)(void *state);
+    const struct owned *owned;
     void *direct;
     void *reread;
     int64_t version;

@@ -435,7 +435,7 @@ START_TEST(the_widest_order_fits_into_one_decision)
     ck_assert(bytes > 0 && bytes < DECISION_BYTES_MAX / 2);
     ck_assert_uint_eq(react_to_payment(state, order_id, &failed, &bytes), LINES_MAX + 1);
     ck_assert(bytes > 0 && bytes < DECISION_BYTES_MAX / 2);
-    fulfilment_saga.finish(state);
+    owned_free(fulfilment_saga.owned, state);
     free(state);
 }
 END_TEST

@@ -119,7 +119,7 @@ START_TEST(stock_has_a_limit)
     inventory_aggregate.evolve(state, &event);
     ck_assert_int_eq(asked_directly(state, &adjust), PROBLEM_NONE);
     ck_assert_int_eq(asked_directly(state, &receive), PROBLEM_LIMIT_EXCEEDED);
-    inventory_aggregate.finish(state);
+    owned_free(inventory_aggregate.owned, state);
     free(state);
 }
 END_TEST
