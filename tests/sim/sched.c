@@ -312,10 +312,15 @@ void world_stir(int64_t until)
         world.stirs_until = until;
 }
 
+static bool is_unsettled(const struct proc *p)
+{
+    return p->state == PROC_DEAD || p->paused || (!p->outside && atomic_load(&p->stop));
+}
+
 bool world_is_at_rest(int64_t us)
 {
     for (int i = 0; i < world.procs_count; i++)
-        if (world.procs[i].state == PROC_DEAD || world.procs[i].paused)
+        if (is_unsettled(&world.procs[i]))
             return false;
     return world.now - world.stirs_until > us;
 }

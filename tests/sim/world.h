@@ -95,7 +95,7 @@ void trace(uint64_t a, uint64_t b);
 
 /* Somebody came or went on, was given or lost a seat, or keeps away: it will be felt until then. */
 void world_stir(int64_t until);
-/* Nobody is dead or stands still, and so long ago was the last stir. */
+/* Nobody is dead, stands still or has been told to stop, and so long ago was the last stir. */
 bool world_is_at_rest(int64_t us);
 
 /* Did any process stand still at some moment between these? */
