@@ -20,6 +20,7 @@
 #include "effects/effects.h"
 #include "projections/projections.h"
 #include "runtime/clock.h"
+#include "runtime/file_shelf.h"
 #include "runtime/http_admin.h"
 #include "runtime/keeper.h"
 #include "runtime/report.h"
@@ -44,6 +45,7 @@ enum {
 };
 
 static struct log *kafka;
+static struct shelf *shelf; /* NULL: no snapshots */
 static atomic_bool stop;
 static struct secrets secrets;
 static struct part_list parts;
@@ -64,6 +66,7 @@ static struct err run_owners(struct part *part, const char *group,
         .services = services,
         .limits = {.step = setting_number(SETTING_STEP_MS) * 1000,
                    .compensation = setting_number(SETTING_COMPENSATION_MS) * 1000},
+        .shelf = shelf,
         .stop = &stop,
         .status = &part->owners,
     });
@@ -77,6 +80,28 @@ static struct err run_commands(struct part *part)
 static struct err run_saga(struct part *part)
 {
     return run_owners(part, "foldlog.saga", sagas);
+}
+
+static struct err run_snapshots(struct part *part, const struct service *const *services)
+{
+    return snapshot_worker_run(
+        &(struct snapshot_worker_options){.log = kafka,
+                                          .all = &house_services,
+                                          .services = services,
+                                          .shelf = shelf,
+                                          .records = setting_number(SETTING_SNAPSHOT_RECORDS),
+                                          .stop = &stop,
+                                          .status = &part->snapshots});
+}
+
+static struct err run_command_snapshots(struct part *part)
+{
+    return run_snapshots(part, aggregates);
+}
+
+static struct err run_saga_snapshots(struct part *part)
+{
+    return run_snapshots(part, sagas);
 }
 
 static struct err run_publisher(struct part *part)
@@ -169,6 +194,10 @@ static void choose_parts(void)
         add_part(PART_OWNERS, "commands", NULL, run_commands);
     if (setting_has(SETTING_ROLES, "saga") && sagas[0])
         add_part(PART_OWNERS, "saga", NULL, run_saga);
+    if (shelf && setting_has(SETTING_ROLES, "commands") && aggregates[0])
+        add_part(PART_SNAPSHOTS, "commands", NULL, run_command_snapshots);
+    if (shelf && setting_has(SETTING_ROLES, "saga") && sagas[0])
+        add_part(PART_SNAPSHOTS, "saga", NULL, run_saga_snapshots);
     add_parts(PART_PUBLISHER, "publisher", run_publisher);
     add_parts(PART_PROJECTIONS, "projections", run_projections);
     if (setting_has(SETTING_ROLES, "projections") && setting_has(SETTING_SERVICES, "user"))
@@ -392,6 +421,7 @@ static int stop_all(void)
     sampler_stop();
     int code = join_parts();
     log_close(kafka);
+    shelf_close(shelf);
     return code;
 }
 
@@ -472,6 +502,8 @@ static struct err start(const sigset_t *signals)
 {
     if (secrets_needed())
         TRY(secrets_read(&secrets));
+    if (*setting_text(SETTING_SNAPSHOTS))
+        TRY(shelf_open(setting_text(SETTING_SNAPSHOTS), &shelf));
     TRY(open_kafka(signals));
     choose_services();
     choose_parts();

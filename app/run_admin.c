@@ -51,6 +51,10 @@ static bool part_ready(const struct part *part, char note[NOTE_MAX])
     case PART_KEEPER:
         snprintf(note, NOTE_MAX, "follows user.log");
         return true;
+    case PART_SNAPSHOTS:
+        snprintf(note, NOTE_MAX, "%llu snapshots written",
+                 (unsigned long long)atomic_load(&part->snapshots.written));
+        return true;
     }
     return false;
 }
@@ -105,6 +109,11 @@ struct sampled {
     {                                                        \
         return (long long)atomic_load(&p->published.field);  \
     }
+#define SNAPSHOTS(field)                                     \
+    static long long snapshots_##field(const struct part *p) \
+    {                                                        \
+        return (long long)atomic_load(&p->snapshots.field);  \
+    }
 OWNERS(decisions)
 OWNERS(refused)
 OWNERS(replayed)
@@ -131,6 +140,8 @@ PUBLISHED(events)
 PUBLISHED(transactions)
 PUBLISHED(restarts)
 PUBLISHED(halted)
+SNAPSHOTS(written)
+SNAPSHOTS(failed)
 
 // clang-format off
 static const struct sampled metrics_of_parts[] = {
@@ -160,6 +171,8 @@ static const struct sampled metrics_of_parts[] = {
     {PART_PUBLISHER, "foldlog_publisher_transactions_total", "counter", "Transactions committed", published_transactions},
     {PART_PUBLISHER, "foldlog_publisher_restarts_total", "counter", "Producers made anew after trouble", published_restarts},
     {PART_PUBLISHER, "foldlog_publisher_partitions_halted", "gauge", "Partitions that cannot go on", published_halted},
+    {PART_SNAPSHOTS, "foldlog_snapshots_written_total", "counter", "Snapshots of partitions written", snapshots_written},
+    {PART_SNAPSHOTS, "foldlog_snapshots_failed_total", "counter", "Snapshots that could not be made; they are tried again", snapshots_failed},
 };
 // clang-format on
 

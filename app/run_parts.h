@@ -10,10 +10,18 @@
 #include "runtime/owner_worker.h"
 #include "runtime/projection_worker.h"
 #include "runtime/publisher.h"
+#include "runtime/snapshot_worker.h"
 
 enum { PARTS_MAX = 32 };
 
-enum part_kind { PART_OWNERS, PART_PROJECTIONS, PART_EFFECTS, PART_PUBLISHER, PART_KEEPER };
+enum part_kind {
+    PART_OWNERS,
+    PART_PROJECTIONS,
+    PART_EFFECTS,
+    PART_PUBLISHER,
+    PART_KEEPER,
+    PART_SNAPSHOTS
+};
 
 /* One worker. The member of its kind is written by its thread and read by any. */
 struct part {
@@ -28,6 +36,7 @@ struct part {
     struct publisher_stats published;
     struct projection_worker_status projected;
     struct effect_stats effected;
+    struct snapshot_worker_status snapshots;
 };
 
 struct part_list {

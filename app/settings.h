@@ -48,6 +48,8 @@
     X(PAYMENT_GIVE_UP_MS, "payment-give-up-ms", "600000",          NUMBER,  "after which an unanswered operation is reported as unknown") \
     X(STEP_MS,         "step-ms",           "900000",              NUMBER,  "time limit of a fulfilment step")         \
     X(COMPENSATION_MS, "compensation-ms",   "3600000",             NUMBER,  "time limit of a compensation before it needs an operator") \
+    X(SNAPSHOTS,       "snapshots",         "",                    TEXT,    "folder for snapshots of what owners remember, so that a start need not fold whole logs (default: none are made)") \
+    X(SNAPSHOT_RECORDS, "snapshot-records", "10000",               NUMBER,  "by so many records a log grows until its next snapshot") \
     X(LOG_LEVEL,       "log-level",         "info",                TEXT,    "least level of the lines on stderr: debug, info, warn or error") \
     X(LOCK_DIR,        "lock-dir",          "/tmp",                TEXT,    "where the ordinals of default instance names are locked")
 /* clang-format on */

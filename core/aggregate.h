@@ -32,8 +32,8 @@ struct aggregate {
      * event. */
     void (*evolve)(void *state, const void *event);
 
-    /* What evolve allocated, a table that ends with OWNED_END; NULL when there is nothing. All else of
-     * a state lies in its own bytes. */
+    /* What evolve allocated, a table that ends with OWNED_END; NULL when there is nothing. All else
+     * of a state lies in its own bytes. */
     const struct owned *owned;
 
     /* For people: the state's properties, into an object the caller has begun. */

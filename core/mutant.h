@@ -19,6 +19,9 @@
     X(positions_at_raw_end) X(no_rewind_after_takeover) X(no_rewind_after_rebalance)            \
     X(timers_do_not_wait) X(timers_forgotten_at_takeover) X(stale_timer_fires)                  \
     X(owner_is_not_woken) X(successor_waits)                                                    \
+    /* snapshots */                                                                             \
+    X(snapshot_is_speculative) X(snapshot_without_window) X(snapshot_without_sources)           \
+    X(snapshot_without_timers) X(snapshot_sum_ignored) X(snapshot_decides_anew)                 \
     /* deciding */                                                                              \
     X(no_dedup) X(dedup_forgotten_at_takeover) X(every_refusal_remembered)                      \
     X(fingerprint_ignored) X(repeat_answered_anew) X(if_match_ignored) X(state_lags_behind)     \

@@ -125,6 +125,11 @@ void dedup_settle(struct dedup *d, struct uuid command_id, int64_t offset)
         d->ring[slot - 1].offset = offset;
 }
 
+const struct dedup_entry *dedup_entry(const struct dedup *d, size_t i)
+{
+    return entry_at(d, d->first + i);
+}
+
 size_t dedup_count(const struct dedup *d)
 {
     return (size_t)(d->next - d->first);

@@ -8,7 +8,7 @@
 #include "runtime/clock.h"
 #include "runtime/report.h"
 
-enum { FACTS_MAX = 128, ARENA_BYTES = 2 * UNIT_ARENA_BYTES, FULL_WAIT_MS = 5 };
+enum { FACTS_MAX = 128, ARENA_BYTES = 2 * UNIT_ARENA_BYTES, FULL_WAIT_MS = 5, ASK_MS = 1000 };
 
 static struct arena new_arena(void)
 {
@@ -155,11 +155,12 @@ static struct err fold_batch(struct owner *o, owner_fold fold, void *context, st
     return OK;
 }
 
-/* What was seen may have been cut off since: where nothing comes any more, the broker is asked. */
+/* What was seen may have been cut off since: where nothing comes any more, the broker is asked. One
+ * that says nothing holds up nobody who stops. */
 static void wait_for_more(struct owner *o, int64_t *end)
 {
     int64_t now;
-    if (log_ends(o->log, o->partition, NULL, &now).code == ERR_OK && now < *end)
+    if (log_ends_within(o->log, o->partition, ASK_MS, NULL, &now).code == ERR_OK && now < *end)
         *end = now;
     else
         log_wait(o->reader, 20);
@@ -232,8 +233,9 @@ static struct err fold_to_own(struct owner *o, owner_fold fold, void *context, s
     return OK;
 }
 
-static void forget(struct owner *o)
+void owner_forget(struct owner *o)
 {
+    o->began_ms = clock_monotonic_ms();
     o->state = OWNER_IDLE;
     o->generation++;
     o->append_failed = false;
@@ -245,17 +247,6 @@ static void forget(struct owner *o)
         o->sources[i].index = 0;
         o->sources[i].print = PRINT_NONE;
     }
-}
-
-static struct err fold_and_announce(struct owner *o, owner_fold fold, void *context,
-                                    struct arena *arena)
-{
-    forget(o);
-    TRY(cursor_resume(&o->tail, o->reader, o->log, o->partition, (struct position){0}));
-    TRY(fold_to(o, log_seen_end(o->reader, o->log, o->partition), fold, context, arena));
-    arena_reset(arena);
-    o->landed = o->tail.next - 1;
-    return announce(o, arena);
 }
 
 static struct err take_over(struct owner *o, owner_fold fold, void *context, struct arena *arena)
@@ -271,11 +262,26 @@ static struct err take_over(struct owner *o, owner_fold fold, void *context, str
     return OK; /* one that is kept no more is met when it is read */
 }
 
-struct err owner_announce(struct owner *o, owner_fold fold, void *context)
+struct err owner_resume(struct owner *o, struct position from)
+{
+    o->from = from.offset;
+    return cursor_resume(&o->tail, o->reader, o->log, o->partition, from);
+}
+
+struct err owner_catch_up(struct owner *o, owner_fold fold, void *context)
 {
     struct arena arena = new_arena();
-    o->began_ms = clock_monotonic_ms();
-    struct err e = fold_and_announce(o, fold, context, &arena);
+    int64_t end = log_seen_end(o->reader, o->log, o->partition);
+    struct err e = fold_to(o, end, fold, context, &arena);
+    free(arena.base);
+    return e;
+}
+
+struct err owner_announce(struct owner *o)
+{
+    struct arena arena = new_arena();
+    o->landed = o->tail.next - 1;
+    struct err e = announce(o, &arena);
     free(arena.base);
     return e;
 }
@@ -290,9 +296,9 @@ struct err owner_take_over(struct owner *o, owner_fold fold, void *context)
     o->state = OWNER_ACTIVE;
     o->takeovers++;
     report(REPORT_INFO, "took_over", "topic", log_topic_name(o->log), "partition",
-           report_number(o->partition), "epoch", report_number(o->epoch), "commands_next",
-           report_number(o->commands_next), "ms", report_number(clock_monotonic_ms() - o->began_ms),
-           NULL);
+           report_number(o->partition), "from", report_number(o->from), "epoch",
+           report_number(o->epoch), "commands_next", report_number(o->commands_next), "ms",
+           report_number(clock_monotonic_ms() - o->began_ms), NULL);
     return OK;
 }
 

@@ -55,6 +55,7 @@ struct owner {
     int retake_ms;
     int64_t retake_at_ms; /* monotonic */
     int64_t began_ms;     /* the takeover; monotonic */
+    int64_t from;         /* offset at which its fold began */
     struct err why;       /* of a halt or the last deposition */
     uint64_t takeovers, depositions;
     struct owner_source sources[OWNER_SOURCES_MAX];
@@ -64,10 +65,17 @@ struct owner {
 /* Called with each valid decision in the order of the log, while taking over (the fold). */
 typedef struct err (*owner_fold)(void *context, const struct fact *fact);
 
-/* A takeover is two steps, so that one who takes over many waits for their TAKEOVERs once, not one
- * by one. The first forgets everything, folds the log and announces itself. ERR_STOPPING when *stop
- * became true. A HALT-class error must halt this partition. */
-NODISCARD struct err owner_announce(struct owner *owner, owner_fold fold, void *context);
+/* Forgets everything: nothing has been folded. */
+void owner_forget(struct owner *owner);
+/* What has been folded ends at `from`, and commands_next and the sources say so. Errors as
+ * cursor_resume. */
+NODISCARD struct err owner_resume(struct owner *owner, struct position from);
+/* Folds what the log is known to hold. ERR_STOPPING when *stop became true. A HALT-class error must
+ * halt this partition. */
+NODISCARD struct err owner_catch_up(struct owner *owner, owner_fold fold, void *context);
+/* A takeover, after that, is two steps, so that one who takes over many waits for their TAKEOVERs
+ * once, not one by one. The first announces itself. */
+NODISCARD struct err owner_announce(struct owner *owner);
 /* The second folds on to its own TAKEOVER; `commands` must be followed. On success the owner is
  * ACTIVE. Errors as above. */
 NODISCARD struct err owner_take_over(struct owner *owner, owner_fold fold, void *context);

@@ -3,7 +3,6 @@
 #include "runtime/owner_worker.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/mutant.h"
@@ -19,7 +18,7 @@ enum {
     REWIND_RETRY_MS = 200
 };
 
-/* One partition of a foreign log, read once for all shards. */
+/* A source, read once for all shards. */
 struct pull {
     const struct service *from;
     struct log_topic *topic;
@@ -33,8 +32,7 @@ struct worker {
     struct log_reader *reader;
     struct log_producer *producer;
     struct log_group *group;
-    struct shard *shards; /* one per (service, partition) that could be ours */
-    size_t shards_count;
+    struct shards shards; /* what could be ours */
     struct pull pulls[OWNER_SOURCES_MAX];
     size_t pulls_count;
     struct arena batch;   /* facts of a pull */
@@ -58,120 +56,51 @@ static void on_report(void *context, uint64_t tag, int64_t offset, struct err er
 {
     struct worker *w = context;
     uint32_t slot = owner_slot_of(tag);
-    if (slot < w->shards_count)
-        owner_reported(&w->shards[slot].owner, tag, offset, err);
-}
-
-static struct err topic_of(struct worker *w, const char *service, const char *suffix,
-                           struct log_topic **ret_topic)
-{
-    char name[TOPIC_LEN_MAX];
-    snprintf(name, sizeof name, "%s.%s", service, suffix);
-    struct err e = log_topic(w->options->log, name, ret_topic);
-    if (e.code == ERR_NOT_FOUND)
-        report(REPORT_ERROR, "topic_missing", "topic", name, "why", report_err(e), NULL);
-    return e;
-}
-
-static struct err add_pulls(struct worker *w, const char *service)
-{
-    struct log_topic *topic;
-    for (size_t i = 0; i < w->pulls_count; i++)
-        if (strcmp(w->pulls[i].from->name, service) == 0)
-            return OK;
-    TRY(topic_of(w, service, "log", &topic));
-    for (int p = 0; p < log_topic_partitions(topic); p++) {
-        assert(w->pulls_count < OWNER_SOURCES_MAX);
-        struct pull *pull = &w->pulls[w->pulls_count++];
-        *pull =
-            (struct pull){.from = service_find(w->options->all, text_of(service)), .topic = topic};
-        pull->cursor.partition = p;
-        assert(pull->from);
-    }
-    return OK;
-}
-
-/* A saga reads the services it names; an aggregate reads every saga that may send it commands. */
-static struct err add_sources(struct worker *w, const struct service *s)
-{
-    if (s->saga) {
-        for (const char *const *source = s->saga->sources; *source; source++)
-            TRY(add_pulls(w, *source));
-        return OK;
-    }
-    for (size_t i = 0; i < w->options->all->count; i++)
-        if (w->options->all->at[i].saga)
-            TRY(add_pulls(w, w->options->all->at[i].name));
-    return OK;
-}
-
-static struct err add_shards(struct worker *w, const struct service *s)
-{
-    struct log_topic *commands, *log, *dead;
-    TRY(topic_of(w, s->name, "commands", &commands));
-    TRY(topic_of(w, s->name, "log", &log));
-    TRY(topic_of(w, s->name, "deadletters", &dead));
-    if (log_topic_partitions(commands) != log_topic_partitions(log))
-        return FAIL(ERR_CONFIG, "commands and log must have the same partitions");
-    for (int p = 0; p < log_topic_partitions(log); p++) {
-        assert(w->shards_count < OWNER_SHARDS_MAX);
-        uint32_t slot = (uint32_t)w->shards_count++;
-        w->shards[slot] = (struct shard){
-            .service = s,
-            .services = w->options->all,
-            .limits = w->options->limits,
-            .dead_letters = dead,
-            .scratch = &w->scratch,
-            .owner = {.log = log,
-                      .commands = commands,
-                      .partition = p,
-                      .reader = w->reader,
-                      .producer = w->producer,
-                      .stop = w->options->stop,
-                      .instance = log_instance(w->options->log),
-                      .slot = slot},
-        };
-    }
-    return OK;
-}
-
-/* Every shard keeps a position for every pulled partition, in the order of w->pulls. */
-static void give_sources(struct worker *w)
-{
-    for (size_t i = 0; i < w->shards_count; i++) {
-        struct owner *o = &w->shards[i].owner;
-        o->sources_count = w->pulls_count;
-        for (size_t k = 0; k < w->pulls_count; k++)
-            o->sources[k] = (struct owner_source){.topic = w->pulls[k].topic,
-                                                  .partition = w->pulls[k].cursor.partition};
-    }
+    if (slot < w->shards.count)
+        owner_reported(&w->shards.at[slot].owner, tag, offset, err);
 }
 
 static struct err join(struct worker *w)
 {
-    struct log_topic *topics[OWNER_SHARDS_MAX];
+    struct log_topic *topics[SHARDS_MAX];
     size_t n = 0;
-    for (size_t i = 0; i < w->shards_count; i++)
-        if (w->shards[i].owner.partition == 0)
-            topics[n++] = w->shards[i].owner.commands;
+    for (size_t i = 0; i < w->shards.count; i++)
+        if (w->shards.at[i].owner.partition == 0)
+            topics[n++] = w->shards.at[i].owner.commands;
     return group_open(w->options->log, w->options->group, topics, n, w->reader, &w->group);
+}
+
+static void begin_pulls(struct worker *w)
+{
+    for (size_t k = 0; k < w->shards.sources_count; k++) {
+        const struct source *source = &w->shards.sources[k];
+        struct pull *pull = &w->pulls[w->pulls_count++];
+        *pull = (struct pull){.from = source->from, .topic = source->topic};
+        pull->cursor.partition = source->partition;
+    }
 }
 
 static struct err set_up(struct worker *w)
 {
-    w->shards = calloc(OWNER_SHARDS_MAX, sizeof *w->shards);
+    const struct owner_worker_options *o = w->options;
     w->batch = (struct arena){.base = aligned_alloc(16, ARENA_BYTES), .size = ARENA_BYTES};
     w->unit = (struct arena){.base = aligned_alloc(16, ARENA_BYTES), .size = ARENA_BYTES};
     w->scratch = (struct arena){.base = aligned_alloc(16, ARENA_BYTES), .size = ARENA_BYTES};
-    if (!w->shards || !w->batch.base || !w->unit.base || !w->scratch.base)
+    if (!w->batch.base || !w->unit.base || !w->scratch.base)
         return FAIL(ERR_NOMEM, "worker");
-    TRY(log_reader_open(w->options->log, &w->reader));
-    TRY(producer_open(w->options->log, on_report, w, w->reader, &w->producer));
-    for (const struct service *const *s = w->options->services; *s; s++) {
-        TRY(add_shards(w, *s));
-        TRY(add_sources(w, *s));
-    }
-    give_sources(w);
+    TRY(log_reader_open(o->log, &w->reader));
+    TRY(producer_open(o->log, on_report, w, w->reader, &w->producer));
+    TRY(shards_open(&(struct shards_options){.log = o->log,
+                                             .all = o->all,
+                                             .services = o->services,
+                                             .limits = o->limits,
+                                             .reader = w->reader,
+                                             .producer = w->producer,
+                                             .shelf = o->shelf,
+                                             .stop = o->stop,
+                                             .scratch = &w->scratch},
+                    &w->shards));
+    begin_pulls(w);
     return join(w);
 }
 
@@ -179,10 +108,8 @@ static void tear_down(struct worker *w)
 {
     group_close(w->group);
     producer_close(w->producer);
-    for (size_t i = 0; i < w->shards_count; i++)
-        shard_finish(&w->shards[i]);
+    shards_close(&w->shards);
     log_reader_close(w->reader);
-    free(w->shards);
     free(w->batch.base);
     free(w->unit.base);
     free(w->scratch.base);
@@ -215,8 +142,8 @@ static bool take_membership(struct worker *w)
     if (event == GROUP_NOTHING)
         return false;
     w->seated = true;
-    for (size_t i = 0; i < w->shards_count; i++) {
-        struct shard *s = &w->shards[i];
+    for (size_t i = 0; i < w->shards.count; i++) {
+        struct shard *s = &w->shards.at[i];
         bool before = s->assigned;
         s->assigned = event == GROUP_ASSIGNED && owns(owned, count, &s->owner);
         if (s->assigned && !before) {
@@ -300,10 +227,10 @@ static void fail(struct shard *s, struct err e)
 /* Those that have not failed yet, together: of these, as a rule, all can be asked. */
 static void follow_fresh(struct worker *w, const bool due[])
 {
-    UNZEROED struct log_partition both[2 * OWNER_SHARDS_MAX];
+    UNZEROED struct log_partition both[2 * SHARDS_MAX];
     size_t n = 0;
-    for (size_t i = 0; i < w->shards_count; i++) {
-        const struct owner *o = &w->shards[i].owner;
+    for (size_t i = 0; i < w->shards.count; i++) {
+        const struct owner *o = &w->shards.at[i].owner;
         if (!due[i] || o->state != OWNER_IDLE)
             continue;
         both[n++] = (struct log_partition){o->commands, o->partition};
@@ -319,18 +246,24 @@ static struct err follow(struct worker *w, const struct owner *o)
     return log_follow(w->reader, o->log, o->partition);
 }
 
+static void prefetch(struct worker *w, const struct shard *s)
+{
+    int64_t from = shard_begins_at(s);
+    log_prefetch(w->reader, s->owner.log, s->owner.partition, from - (from > 0), from > 0);
+}
+
 /* All logs are asked for before the first is folded. Who cannot be asked holds up no other. */
 static void prepare(struct worker *w, bool due[])
 {
     follow_fresh(w, due);
-    for (size_t i = 0; i < w->shards_count && !stopping(w); i++) {
-        struct shard *s = &w->shards[i];
+    for (size_t i = 0; i < w->shards.count && !stopping(w); i++) {
+        struct shard *s = &w->shards.at[i];
         struct err e = due[i] ? follow(w, &s->owner) : OK;
         if (e.code != ERR_OK) {
             fail(s, e);
             due[i] = false;
         } else if (due[i]) {
-            log_prefetch(w->reader, s->owner.log, s->owner.partition, 0, false);
+            prefetch(w, s);
         }
     }
 }
@@ -389,18 +322,18 @@ static bool rewind_due(const struct shard *s)
 /* All announce themselves before the first waits for its TAKEOVER. */
 static void take_overs(struct worker *w)
 {
-    bool due[OWNER_SHARDS_MAX] = {false};
-    for (size_t i = 0; i < w->shards_count && !stopping(w); i++) {
-        due[i] = takeover_due(&w->shards[i]);
-        if (rewind_due(&w->shards[i]))
-            catch_up(w, &w->shards[i]);
+    bool due[SHARDS_MAX] = {false};
+    for (size_t i = 0; i < w->shards.count && !stopping(w); i++) {
+        due[i] = takeover_due(&w->shards.at[i]);
+        if (rewind_due(&w->shards.at[i]))
+            catch_up(w, &w->shards.at[i]);
     }
     prepare(w, due);
-    for (size_t i = 0; i < w->shards_count; i++)
-        due[i] = due[i] && !stopping(w) && announce(&w->shards[i]);
-    for (size_t i = 0; i < w->shards_count; i++)
+    for (size_t i = 0; i < w->shards.count; i++)
+        due[i] = due[i] && !stopping(w) && announce(&w->shards.at[i]);
+    for (size_t i = 0; i < w->shards.count; i++)
         if (due[i])
-            take_over(w, &w->shards[i]);
+            take_over(w, &w->shards.at[i]);
 }
 
 /* ---- 3. inputs ------------------------------------------------------------------------------ */
@@ -452,8 +385,8 @@ static size_t decide_commands(struct worker *w, struct shard *s)
 
 static struct shard *shard_of(struct worker *w, struct text service, struct text key)
 {
-    for (size_t i = 0; i < w->shards_count; i++) {
-        struct shard *s = &w->shards[i];
+    for (size_t i = 0; i < w->shards.count; i++) {
+        struct shard *s = &w->shards.at[i];
         if (s->owner.partition == 0 && text_is(service, s->service->name))
             return s + partition_of(key, log_topic_partitions(s->owner.log));
     }
@@ -498,8 +431,8 @@ static void feed_sagas(struct worker *w, size_t source, const struct fact *fact)
     if (!concerns_saga(&fact->decision))
         return;
     uuid_format(fact->decision.saga, key);
-    for (size_t i = 0; i < w->shards_count; i++) {
-        struct shard *s = &w->shards[i];
+    for (size_t i = 0; i < w->shards.count; i++) {
+        struct shard *s = &w->shards.at[i];
         if (s->owner.partition != 0 || !s->service->saga)
             continue;
         s += partition_of((struct text){key, UUID_TEXT_LEN}, log_topic_partitions(s->owner.log));
@@ -519,18 +452,18 @@ static void feed_aggregates(struct worker *w, size_t source, const struct fact *
 
 static void fail_all(struct worker *w, struct err e)
 {
-    for (size_t i = 0; i < w->shards_count; i++)
-        if (active(&w->shards[i]))
-            fail(&w->shards[i], e);
+    for (size_t i = 0; i < w->shards.count; i++)
+        if (active(&w->shards.at[i]))
+            fail(&w->shards.at[i], e);
 }
 
 /* Fails every shard that has read something else where this record, which comes after offset
  * `before`, now is. */
 static void check_passage(struct worker *w, size_t source, int64_t before, const struct fact *fact)
 {
-    for (size_t i = 0; i < w->shards_count; i++)
-        if (active(&w->shards[i]) && !owner_passes(&w->shards[i].owner, source, before, fact))
-            fail(&w->shards[i], FAIL(ERR_LOST, "a source was cut back"));
+    for (size_t i = 0; i < w->shards.count; i++)
+        if (active(&w->shards.at[i]) && !owner_passes(&w->shards.at[i].owner, source, before, fact))
+            fail(&w->shards.at[i], FAIL(ERR_LOST, "a source was cut back"));
 }
 
 static size_t read_pull(struct worker *w, size_t source)
@@ -614,8 +547,8 @@ static void write_positions(struct worker *w)
                 text_of(log_topic_name(w->pulls[k].topic)), w->pulls[k].cursor.partition, 0,
                 MUTANT(positions_at_raw_end) ? w->pulls[k].cursor.next : w->pulls[k].cursor.done,
                 w->pulls[k].cursor.judge.last};
-    for (size_t i = 0; i < w->shards_count; i++) {
-        struct shard *s = &w->shards[i];
+    for (size_t i = 0; i < w->shards.count; i++) {
+        struct shard *s = &w->shards.at[i];
         struct err e = active(s) ? shard_position(s, positions, n, unit(w)) : OK;
         if (e.code != ERR_OK)
             fail(s, e);
@@ -651,8 +584,8 @@ static uint64_t renew_after(const struct worker *w)
 static void read_back(struct worker *w)
 {
     producer_poll(w->producer, 0);
-    for (size_t i = 0; i < w->shards_count; i++) {
-        struct shard *s = &w->shards[i];
+    for (size_t i = 0; i < w->shards.count; i++) {
+        struct shard *s = &w->shards.at[i];
         if (s->owner.state == OWNER_ACTIVE)
             shard_watch(s, unit(w));
         if (active(s) && s->owner.number >= renew_after(w))
@@ -665,8 +598,8 @@ static void publish_status(struct worker *w)
     struct owner_worker_status *status = w->options->status;
     uint64_t decisions = 0, refused = 0, replayed = 0, voids = 0, depositions = 0, undecodable = 0;
     int owned = 0, running = 0, halted = 0;
-    for (size_t i = 0; i < w->shards_count; i++) {
-        const struct shard *s = &w->shards[i];
+    for (size_t i = 0; i < w->shards.count; i++) {
+        const struct shard *s = &w->shards.at[i];
         decisions += s->accepted + s->refused + s->replayed;
         refused += s->refused;
         replayed += s->replayed;
@@ -700,12 +633,12 @@ static size_t round_of(struct worker *w)
     if (take_membership(w))
         publish_status(w); /* /readyz is red during the takeovers that follow */
     take_overs(w);
-    for (size_t i = 0; i < w->shards_count; i++)
-        done += decide_commands(w, &w->shards[i]);
+    for (size_t i = 0; i < w->shards.count; i++)
+        done += decide_commands(w, &w->shards.at[i]);
     for (size_t k = 0; k < w->pulls_count; k++)
         done += read_pull(w, k);
-    for (size_t i = 0; i < w->shards_count; i++)
-        done += fire_timers(w, &w->shards[i]);
+    for (size_t i = 0; i < w->shards.count; i++)
+        done += fire_timers(w, &w->shards.at[i]);
     write_positions(w);
     read_back(w);
     return done;
@@ -718,10 +651,10 @@ static void settle_all(struct worker *w)
     struct err e = producer_flush(w->producer, OWNER_STOP_MS);
     if (e.code != ERR_OK)
         report(REPORT_WARN, "stopped_with_appends_under_way", "group", w->options->group, NULL);
-    for (size_t i = 0; i < w->shards_count; i++)
-        while (w->shards[i].owner.state == OWNER_ACTIVE &&
-               owner_unsettled(&w->shards[i].owner) > 0 && clock_monotonic_ms() < until) {
-            shard_watch(&w->shards[i], unit(w));
+    for (size_t i = 0; i < w->shards.count; i++)
+        while (w->shards.at[i].owner.state == OWNER_ACTIVE &&
+               owner_unsettled(&w->shards.at[i].owner) > 0 && clock_monotonic_ms() < until) {
+            shard_watch(&w->shards.at[i], unit(w));
             log_wait(w->reader, FLUSH_STEP_MS);
         }
 }

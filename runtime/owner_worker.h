@@ -3,10 +3,9 @@
 #define RUNTIME_OWNER_WORKER_H
 
 #include "core/mutant.h"
-#include "runtime/shard.h"
+#include "runtime/shards.h"
 
 enum {
-    OWNER_SHARDS_MAX = 512,
     OWNER_BATCH = 256,       /* records decided per partition and round */
     OWNER_IDLE_WAIT_MS = 50, /* the longest sleep: group, timers and retakes are looked at this
                                 often */
@@ -33,6 +32,7 @@ struct owner_worker_options {
     const struct service *const *services; /* whose partitions this worker may own; NULL-terminated
                                             */
     struct saga_limits limits;
+    struct shelf *shelf;      /* of snapshots; NULL: logs are folded from the beginning */
     uint64_t renew_decisions; /* of an epoch; 0: OWNER_RENEW_DECISIONS */
     int64_t position_ms;      /* 0: OWNER_POSITION_MS */
     const atomic_bool *stop;

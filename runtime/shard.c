@@ -11,6 +11,9 @@
 #include "core/partition.h"
 #include "runtime/clock.h"
 #include "runtime/report.h"
+#include "runtime/snapshot.h"
+
+enum { ENDS_MS = 1000 /* for the broker to say where a log begins */ };
 
 static size_t state_size(const struct service *s)
 {
@@ -107,15 +110,66 @@ static struct err fold_fact(void *context, const struct fact *fact)
     return OK;
 }
 
-struct err shard_announce(struct shard *s)
+static void begin_memory(struct shard *s)
 {
     shard_finish(s);
+    owner_forget(&s->owner);
     s->states = states_create(state_size(s->service), owned_of(s->service));
     s->dedup = dedup_create();
     s->blank = calloc(1, state_size(s->service) + 1);
     if (!s->blank)
         abort();
-    return owner_announce(&s->owner, fold_fact, s);
+}
+
+static void arm_all(struct shard *s)
+{
+    struct state *state;
+    for (size_t at = 0; !MUTANT(snapshot_without_timers) && (state = states_next(s->states, &at));)
+        arm(s, state, TIMER_NEVER);
+}
+
+static struct err resume_from_snapshot(struct shard *s)
+{
+    struct position position;
+    int64_t first, end;
+    TRY(snapshot_read(s, &position));
+    TRY(log_ends_within(s->owner.log, s->owner.partition, ENDS_MS, &first, &end));
+    if (first > 0) /* it must not hide that */
+        return FAIL(ERR_LOST, "the beginning of the log is gone");
+    arm_all(s);
+    return owner_resume(&s->owner, position);
+}
+
+/* What trouble outside, or a log that was cut back, makes of a snapshot is no matter: the log has
+ * it all. */
+static struct err begin(struct shard *s)
+{
+    begin_memory(s);
+    struct err e = s->shelf ? resume_from_snapshot(s) : FAIL(ERR_NOT_FOUND, "snapshot");
+    if (e.code == ERR_OK || err_class(e) == ERR_CLASS_RETRY)
+        return e;
+    if (e.code != ERR_NOT_FOUND)
+        report(REPORT_WARN, "snapshot_ignored", "topic", log_topic_name(s->owner.log), "partition",
+               report_number(s->owner.partition), "why", report_err(e), NULL);
+    begin_memory(s);
+    return owner_resume(&s->owner, (struct position){0});
+}
+
+struct err shard_remember(struct shard *s)
+{
+    TRY(begin(s));
+    return owner_catch_up(&s->owner, fold_fact, s);
+}
+
+int64_t shard_begins_at(const struct shard *s)
+{
+    return s->shelf ? snapshot_begins_at(s) : 0;
+}
+
+struct err shard_announce(struct shard *s)
+{
+    TRY(shard_remember(s));
+    return owner_announce(&s->owner);
 }
 
 struct err shard_take_over(struct shard *s)
@@ -197,6 +251,8 @@ static struct err commit(struct shard *s, struct decision *d, const struct draft
     if (state)
         arm(s, state, before);
     remember(s, d, -1);
+    if (MUTANT(snapshot_is_speculative) && s->shelf)
+        TRY(snapshot_write(s));
     s->accepted += d->outcome == OUTCOME_ACCEPTED;
     s->refused += d->outcome == OUTCOME_REFUSED;
     s->events += d->events_count;

@@ -16,6 +16,7 @@ struct shard {
     struct saga_limits limits;
     struct log_topic *dead_letters; /* where commands that cannot be decoded are copied; NULL:
                                        nowhere */
+    struct shelf *shelf;            /* of snapshots; NULL: none are looked for */
     struct arena *scratch;          /* the worker's, for what lasts no longer than a call */
     bool assigned;                  /* by the group; nothing is decided while it is not */
     bool rewind; /* the sources must be read from its positions before anything is decided */
@@ -30,7 +31,12 @@ struct shard {
     uint64_t accepted, refused, replayed, events, undecodable;
 };
 
-/* Forgets everything, folds the log and announces itself; then takes over: see owner.h. */
+/* Forgets everything, and folds what the log is known to hold: from the snapshot, if there is one
+ * that fits, else from the beginning. Errors as owner_catch_up. */
+NODISCARD struct err shard_remember(struct shard *shard);
+/* Where that will begin to read: a hint. */
+int64_t shard_begins_at(const struct shard *shard);
+/* The same, and announces itself; then takes over: see owner.h. */
 NODISCARD struct err shard_announce(struct shard *shard);
 NODISCARD struct err shard_take_over(struct shard *shard);
 /* Frees what it remembers. */

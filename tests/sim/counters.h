@@ -25,6 +25,7 @@
     X(orders) X(orders_confirmed) X(orders_cancelled) X(orders_shipped) X(out_of_stock)       \
     X(declined) X(deadlines) X(cancelled_midway) X(cancelled_after_confirmation) X(restocked) \
     X(released) X(timers_fired) X(compensation_failed) X(operator_retries) \
+    X(snapshots_written) X(snapshots_read) X(snapshots_restored) X(snapshots_broken)          \
     X(positions_written) X(retention_deleted) X(commands_lost)
 // clang-format on
 

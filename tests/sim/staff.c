@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "app/house.h"
 #include "effects/effects.h"
@@ -10,10 +11,12 @@
 #include "runtime/effect_worker.h"
 #include "runtime/owner_worker.h"
 #include "runtime/projection_worker.h"
+#include "runtime/snapshot_worker.h"
 #include "tests/sim/broker.h"
 #include "tests/sim/database.h"
+#include "tests/sim/shelf.h"
 
-enum { PROJECTIONS_MAX = 64 };
+enum { PROJECTIONS_MAX = 64, SNAPSHOT_MS = 300 };
 
 static const struct projection *kept[PROJECTIONS_MAX];
 static size_t kept_count;
@@ -50,6 +53,7 @@ void staff_prepare(void)
         if (keeps(projections[i]->service))
             kept[kept_count++] = projections[i];
     database_migrate(kept, kept_count);
+    shelves_begin();
 }
 
 /* ---- what each does ------------------------------------------------------------------------- */
@@ -67,6 +71,12 @@ static void note_end(struct err e)
         violate("%s cannot go on: %s", world.current->name, e.what);
 }
 
+/* Processes of one number live on one machine. */
+static struct shelf *shelf_at(const struct proc *p)
+{
+    return world.swarm.snapshot_records ? shelf_of(p->name[strlen(p->name) - 1] - '0') : NULL;
+}
+
 static void own(struct proc *p, const char *group, const struct service *const *services)
 {
     struct owner_worker_status status = {0};
@@ -79,30 +89,65 @@ static void own(struct proc *p, const char *group, const struct service *const *
                    .compensation = COMPENSATION_US},
         .renew_decisions = world.swarm.renew_decisions,
         .position_ms = world.swarm.position_ms,
+        .shelf = shelf_at(p),
         .stop = &p->stop,
         .status = &status,
     };
     note_end(owner_worker_run(&options));
 }
 
-static void own_aggregates(struct proc *p)
+static void keep_snapshots(struct proc *p, const struct service *const *services)
 {
-    const struct service *services[SIM_SERVICES + 1] = {0};
+    struct snapshot_worker_status status = {0};
+    const struct snapshot_worker_options options = {
+        .log = log_of(p),
+        .all = &house_services,
+        .services = services,
+        .shelf = shelf_at(p),
+        .records = world.swarm.snapshot_records,
+        .look_ms = SNAPSHOT_MS,
+        .stop = &p->stop,
+        .status = &status,
+    };
+    note_end(snapshot_worker_run(&options));
+}
+
+/* NULL-terminated. */
+static void services_of(bool sagas, const struct service *ret_services[SIM_SERVICES + 1])
+{
     size_t n = 0;
     for (size_t i = 0; i < house_services.count; i++)
-        if (house_services.at[i].aggregate)
-            services[n++] = &house_services.at[i];
+        if (sagas ? house_services.at[i].saga != NULL : house_services.at[i].aggregate != NULL)
+            ret_services[n++] = &house_services.at[i];
+    ret_services[n] = NULL;
+}
+
+static void own_aggregates(struct proc *p)
+{
+    const struct service *services[SIM_SERVICES + 1];
+    services_of(false, services);
     own(p, "foldlog.commands", services);
 }
 
 static void own_sagas(struct proc *p)
 {
-    const struct service *services[SIM_SERVICES + 1] = {0};
-    size_t n = 0;
-    for (size_t i = 0; i < house_services.count; i++)
-        if (house_services.at[i].saga)
-            services[n++] = &house_services.at[i];
+    const struct service *services[SIM_SERVICES + 1];
+    services_of(true, services);
     own(p, "foldlog.saga", services);
+}
+
+static void keep_snapshots_of_aggregates(struct proc *p)
+{
+    const struct service *services[SIM_SERVICES + 1];
+    services_of(false, services);
+    keep_snapshots(p, services);
+}
+
+static void keep_snapshots_of_sagas(struct proc *p)
+{
+    const struct service *services[SIM_SERVICES + 1];
+    services_of(true, services);
+    keep_snapshots(p, services);
 }
 
 static void pay(struct proc *p)
@@ -146,6 +191,12 @@ void staff_hire(void)
         proc_add(name, own_sagas, NULL, false);
         snprintf(name, sizeof name, "effect-%d", i);
         proc_add(name, pay, NULL, false);
+        if (world.swarm.snapshot_records) {
+            snprintf(name, sizeof name, "snapshots-commands-%d", i);
+            proc_add(name, keep_snapshots_of_aggregates, NULL, false);
+            snprintf(name, sizeof name, "snapshots-saga-%d", i);
+            proc_add(name, keep_snapshots_of_sagas, NULL, false);
+        }
         for (size_t k = 0; k < house_services.count && i < 2; k++) {
             if (!keeps(house_services.at[k].name))
                 continue;

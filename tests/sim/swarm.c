@@ -61,6 +61,8 @@ void swarm_draw(struct swarm *s, int commands)
                             .renew_decisions = s->renew_decisions,
                             .calls_deadline_ms = s->calls_deadline_ms,
                             .position_ms = s->position_ms};
+    if (!s->calm && world.seed % 2 == 0) /* of the seed itself: all else is as without */
+        s->snapshot_records = 3 + (unsigned)(world.seed / 2 % 40);
     for (int i = 0; i < SIM_SERVICES; i++)
         s->partitions[i] = 1 + (int)chance_under(3);
     for (int i = 0; i < SIM_SERVICES; i++)

@@ -27,12 +27,13 @@ struct swarm {
     bool mean_provider;
     bool poison;
     bool retention;
-    unsigned renew_decisions; /* of an owner's epoch */
-    int position_ms;          /* between positions written */
-    int calls_deadline_ms;    /* of all calls of one operation */
-    bool lossy;               /* commands are lost that nobody has decided: must be told, loudly */
-    bool calm;                /* nothing goes wrong at all */
-    unsigned projections;     /* bit per service whose read models are kept */
+    unsigned renew_decisions;  /* of an owner's epoch */
+    int position_ms;           /* between positions written */
+    int calls_deadline_ms;     /* of all calls of one operation */
+    unsigned snapshot_records; /* by which a log grows until its next snapshot; 0: there are none */
+    bool lossy;                /* commands are lost that nobody has decided: must be told, loudly */
+    bool calm;                 /* nothing goes wrong at all */
+    unsigned projections;      /* bit per service whose read models are kept */
 };
 
 void swarm_draw(struct swarm *swarm, int commands);
