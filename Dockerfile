@@ -10,11 +10,13 @@ COPY . .
 RUN cmake --preset release && cmake --build --preset release --target foldlog payment-sandbox
 
 FROM debian:12-slim
+# A volume that is mounted where its snapshots lie takes the folder's owner and mode.
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install -y --no-install-recommends librdkafka1 libpq5 libmicrohttpd12 libjansson4 \
         libcurl4 libuuid1 libsodium23 libjose0 curl ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --home-dir /var/lib/foldlog --create-home foldlog
+    && useradd --system --uid 10001 --home-dir /var/lib/foldlog --create-home foldlog \
+    && install -d -m 0700 -o foldlog /var/lib/foldlog/snapshots
 COPY --from=build /src/build/release/app/foldlog /src/build/release/sandbox/payment-sandbox /usr/local/bin/
 COPY deploy/make-keys.sh /usr/local/share/foldlog/
 USER 10001

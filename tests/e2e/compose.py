@@ -1,6 +1,7 @@
 """docker-compose.yml and the Dockerfile: linted, and then executed. There is no Docker here, so the command, the
 environment and the health check of every service are run as plain processes, and an order goes through all of them.
 usage: compose.py FOLDLOG"""
+import glob
 import json
 import os
 import shutil
@@ -72,6 +73,9 @@ class Composed:
         given = {k: self.here(str(v)) for k, v in (self.ours[name].get("environment") or {}).items()}
         if "FOLDLOG_INSTANCE" in given:
             given["FOLDLOG_INSTANCE"] += f"-{self.run}"
+        if "FOLDLOG_SNAPSHOTS" in given:  # a volume each, and soon something in it
+            given["FOLDLOG_SNAPSHOTS"] += f"-{name}"
+            given["FOLDLOG_SNAPSHOT_RECORDS"] = "1"
         path = os.pathsep.join([os.path.dirname(self.binary), os.environ["PATH"]])
         kept = {k: v for k, v in os.environ.items() if not k.startswith("FOLDLOG_")}
         return kept | given | {"PATH": path, "FOLDLOG_PORT": str(port), "FOLDLOG_ADMIN_PORT": str(admin)}
@@ -174,6 +178,32 @@ def ways_are_separate(composed):
               (not given or not name.endswith(("-commands", "-saga", "-publisher", "-effects"))), given)
 
 
+def volumes(service):
+    """Where which volume is."""
+    return {v.split(":")[1]: v.split(":")[0] for v in service.get("volumes", [])}
+
+
+def owners(composed):
+    return [n for n in composed.ours if n.endswith(("-commands", "-saga"))]
+
+
+def snapshots_have_a_place(composed):
+    """Each who owns partitions keeps them in a volume that nobody else has."""
+    told = {n: s["environment"]["FOLDLOG_SNAPSHOTS"] for n, s in composed.ours.items()
+            if "FOLDLOG_SNAPSHOTS" in s.get("environment", {})}
+    equal("whoever owns partitions keeps snapshots, and nobody else", sorted(told), sorted(owners(composed)))
+    used = [volumes(composed.ours[n]).get(folder) for n, folder in told.items()]
+    check("each in a volume of its own", None not in used and len(set(used)) == len(used), used)
+
+
+def snapshots_are_kept(composed):
+    for name in owners(composed):
+        folder = composed.environment(name)["FOLDLOG_SNAPSHOTS"]
+        wait_until(f"{name} has written a snapshot", lambda f=folder: glob.glob(f"{f}/*.snapshot"), 60)
+        modes = {oct(os.stat(path).st_mode & 0o777) for path in glob.glob(f"{folder}/*.snapshot")}
+        equal(f"{name}: nobody else reads them", (oct(os.stat(folder).st_mode & 0o777), modes), ("0o700", {"0o600"}))
+
+
 def ways_in(composed):
     found = {}
     for name in (*SERVICES, "vault"):
@@ -272,6 +302,7 @@ linted()
 composed = Composed(os.path.abspath(sys.argv[1]))
 one_role_each(composed)
 ways_are_separate(composed)
+snapshots_have_a_place(composed)
 try:
     run_all(composed)
     foldlog = System(composed.binary)
@@ -286,6 +317,7 @@ try:
     equal("an order goes through all of them", foldlog.settled(order, 60)["status"], "confirmed")
     equal("stock tells the same", agrees(lambda: stock_complaint(foldlog, lamp, committed=2)), None)
     check("and its timeline, from fulfilment's database", foldlog.happened(order, "fulfilment.completed.v1"))
+    snapshots_are_kept(composed)
     nobody_is_administrator(composed)
     roles_are_refused(composed)
     wrong_passwords_are_refused(composed)

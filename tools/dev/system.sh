@@ -22,6 +22,7 @@ export_addresses() {
     export FOLDLOG_SECRET_FILE=${FOLDLOG_SECRET_FILE:-$RUN/secrets/fingerprint}
     export FOLDLOG_EMAIL_SECRET_FILE=${FOLDLOG_EMAIL_SECRET_FILE:-$RUN/secrets/email}
     export FOLDLOG_MASTER_KEY_FILE=${FOLDLOG_MASTER_KEY_FILE:-$RUN/secrets/master-key}
+    export FOLDLOG_SNAPSHOTS=${FOLDLOG_SNAPSHOTS:-$RUN/snapshots}
 }
 
 # What the verbs need to know of the system that runs here; the administrator's password is in it.
