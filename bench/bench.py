@@ -12,6 +12,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -30,6 +31,7 @@ SKUS = 100
 PARTITION_SKUS = 12  # enough that every partition has one
 RESTARTS, REPLACEMENTS = 40, 4
 SESSION_S = 6
+SNAPSHOT_LOOK_S = 5
 PAIRS = 21  # of a load without identity and one with it
 PAIR_SECONDS = SECONDS / 4
 TICK = 1e6 / os.sysconf("SC_CLK_TCK")  # microseconds
@@ -314,6 +316,27 @@ def restart_all(system, roles):
     system.process = system.spawn(roles, system.env)
 
 
+def metric(env, name):
+    c = http.client.HTTPConnection("127.0.0.1", int(env["FOLDLOG_ADMIN_PORT"]), timeout=2)
+    c.request("GET", "/metrics")
+    return sum(float(line.split()[-1]) for line in c.getresponse().read().decode().splitlines() if line.startswith(name + "{"))
+
+
+def restarts_from_snapshots(measures, prefix):
+    """The same logs, of which the owners fold only what is in no snapshot."""
+    with tempfile.TemporaryDirectory() as folder:
+        system = System("gateway,api,projections,saga,effects,publisher", "restarts-snapshots", apart="commands",
+                        FOLDLOG_SNAPSHOTS=folder, FOLDLOG_SNAPSHOT_RECORDS="100")
+        written = -1
+        while written != (now := metric(system.apart_env, "foldlog_snapshots_written_total")) or now == 0:
+            written = now
+            time.sleep(2 * SNAPSHOT_LOOK_S)
+        took = [kill_and(system, prefix, lambda: restart_apart(system, "commands")) for _ in range(RESTARTS)]
+        system.stop()
+    add_measure(measures, "owners with snapshots killed and started again, p50", statistics.median(took), "s")
+    add_measure(measures, "owners with snapshots killed and started again, max", max(took), "s")
+
+
 def bench_restarts():
     """kill -9: started again under its name at once; then never, so that another must notice."""
     measures = []
@@ -336,6 +359,7 @@ def bench_restarts():
         restart_apart(system, "commands")
     add_measure(measures, "owners killed, another takes over, max", max(took), "s", SESSION_S)
     system.stop()
+    restarts_from_snapshots(measures, prefix)
     every = "gateway,api,commands,projections,saga,effects,publisher"
     system = System(every, "restarts-whole")
     took = [kill_and(system, prefix, lambda: restart_all(system, every)) for _ in range(RESTARTS)]

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import history as h  # noqa: E402
@@ -80,7 +81,7 @@ class Run:
         load.open_shop(shop, max(4000, int(30 * seconds * self.clients / 12)))
         threads = load.send_clients(shop, self.clients, self.clerks, self.complaints.append)
         threading.Thread(target=self.supervise, daemon=True).start()
-        self.hands = hands = nemesis.Nemesis(self.crew, self.named["KAFKA"], self.run, self.tell)
+        self.hands = hands = nemesis.Nemesis(self.crew, self.named["KAFKA"], self.run, self.seed, self.tell)
         began = time.monotonic()
         hands.carry_out(schedule.plan(self.minutes, self.seed, self.crew), self.over)
         time.sleep(max(0, began + seconds - time.monotonic()))
@@ -131,6 +132,17 @@ class Run:
         for name in self.crew.foldlogs():
             with open(f"{self.run}/{name}.log", encoding="utf-8", errors="replace") as file:
                 self.complaints += [f"{name}: {line.strip()}" for line in file if '_halted","' in line]
+
+    def snapshots(self):
+        """(line, complaints): whether they were made and used at all."""
+        facts = [line for name in self.crew.foldlogs() for _, _, line in times.facts_of(
+            f"{self.run}/{name}.log", ("snapshot_written", "snapshot_ignored", "snapshot_failed", "took_over"))]
+        count = Counter(line["fact"] for line in facts)
+        used = sum(line["fact"] == "took_over" and int(line["from"]) > 0 for line in facts)
+        told = (f"{count['snapshot_written']} snapshots written, {count['snapshot_failed']} failed, "
+                f"{count['snapshot_ignored']} ignored; {used} of {count['took_over']} takeovers began from one")
+        promising = self.minutes >= schedule.PROMISING_MINUTES
+        return told, ["no takeover began from a snapshot"] if promising and not used else []
 
     def times(self):
         names = self.crew.foldlogs()
@@ -186,8 +198,9 @@ def main():
 
 def report(run, hands, seen, findings):
     lines, slow = run.times()
-    missed = [*hands.broken_promises(run.minutes), *slow, *few_reads(run, seen.history)]
-    for line in [*lines, *hands.table(), *findings.all(), *missed]:
+    snapshots, unused = run.snapshots()
+    missed = [*hands.broken_promises(run.minutes), *slow, *unused, *few_reads(run, seen.history)]
+    for line in [*lines, snapshots, *hands.table(), *findings.all(), *missed]:
         run.tell(line)
     commands = sum(op.took_effect() for op in seen.history)
     faults = hands.total("hit", "cut", "starve", "full", "takeover", "echo")

@@ -14,6 +14,7 @@ ROLES = ("gateway", "api", "commands", "saga", "effects", "projections", "publis
 BACKENDS = ("kafka", "postgres", "sandbox")
 SERVICES = ("product", "inventory", "order", "payment", "user")
 READY_S = 90
+SNAPSHOT_RECORDS = 200
 
 
 class Link:
@@ -75,6 +76,7 @@ class Crew:
         mine = self.environment | {
             "FOLDLOG_INSTANCE": process, "FOLDLOG_PORT": str(self.port_of[process]),
             "FOLDLOG_ADMIN_PORT": str(self.admin_ports[process]), "FOLDLOG_ROLES": ",".join(self.roles[process]),
+            "FOLDLOG_SNAPSHOTS": self.snapshots_of(process), "FOLDLOG_SNAPSHOT_RECORDS": str(SNAPSHOT_RECORDS),
             "FOLDLOG_KAFKA": f"127.0.0.1:{kafka}", "FOLDLOG_PAYMENT_URL": f"http://127.0.0.1:{sandbox}",
             "FOLDLOG_PG": self.named["PG"].replace(f"port={self.named['PG_PORT']}", f"port={postgres}")}
         if self.roles[process] == ("gateway",):
@@ -83,6 +85,11 @@ class Crew:
         return mine
 
     # ---- who is who ----
+
+    def snapshots_of(self, process):
+        """The folder, which the processes of a machine share."""
+        machine = next(m for m, members in self.members.items() if process in members)
+        return f"{self.run}/snapshots-{machine}"
 
     def machines(self):
         return MACHINES

@@ -1,4 +1,8 @@
 """The hands that carry out a schedule, and the count of what they did."""
+import glob
+import os
+import random
+import shutil
 import threading
 import time
 import uuid
@@ -19,18 +23,39 @@ HIT_S = 5  # a request of the kind wanted comes within
 START_HIT_S = 10  # the same, when its process has to start first
 ECHOES = 8
 SETTLED_S = 4  # so long after the end of a harm its effects may be felt
+OWNERS = ("commands", "saga")
+SPOILING = ("keep", "keep", "remove", "cut", "flip", "old", "old")  # what becomes of a snapshot
 AGAIN = 3  # so often a fault that hit nothing is tried again, when all else is done
+
+
+def spoil_file(path, how, chance):
+    if how == "remove":
+        os.remove(path)
+    elif how == "cut":
+        os.truncate(path, chance.randrange(os.path.getsize(path)))
+    elif how == "flip":
+        with open(path, "r+b") as file:
+            at = chance.randrange(os.path.getsize(path))
+            file.seek(at)
+            byte = file.read(1)[0]
+            file.seek(at)
+            file.write(bytes([byte ^ 1 << chance.randrange(8)]))
+    elif os.path.exists(f"{path}.old"):
+        shutil.copy(f"{path}.old", path)
+    else:
+        shutil.copy(path, f"{path}.old")  # for the next time
 
 
 class Nemesis:
     """`tell` prints a line about each step."""
 
-    def __init__(self, crew, brokers, run, tell):
+    def __init__(self, crew, brokers, run, seed, tell):
         self.crew, self.processes, self.brokers, self.run, self.tell = crew, crew.processes, brokers, run, tell
         self.done = Counter()  # (what, whom)
         self.missed = []  # faults that hit nothing
         self.back = []  # timers that bring back what was hurt
         self.harms = []  # [from, to] by the wall clock, whom: all that was done to anybody
+        self.chance = random.Random(seed)
         self.began = 0
 
     def carry_out(self, steps, over):
@@ -75,13 +100,27 @@ class Nemesis:
 
     # ---- processes ----
 
-    def kill_for(self, whom, seconds):
+    def kill_for(self, whom, seconds, spoil=True):
         self.restore_now(whom)
         victim = self.processes[whom]
         self.harm(whom, seconds)
         victim.kill()
+        if spoil and whom in self.crew.playing(OWNERS):
+            self.spoil(self.crew.snapshots_of(whom))
         self.done["kill", whom] += 1
         self.later(seconds, whom, victim.start)
+
+    def spoil(self, folder):
+        """Of what it remembers something is broken, gone, or as old as at another time."""
+        for path in sorted(glob.glob(f"{folder}/*.snapshot")):
+            how = self.chance.choice(SPOILING)
+            if how == "keep":
+                continue
+            try:
+                spoil_file(path, how, self.chance)
+            except OSError:
+                continue  # it was replaced meanwhile
+            self.done["spoil", how] += 1
 
     def kill(self, step):
         self.kill_for(step.whom, step.detail[0])
@@ -98,7 +137,7 @@ class Nemesis:
         self.calm()
         self.harms = [(begin, min(end, time.time()), who) for begin, end, who in self.harms]
         time.sleep(SETTLED_S / 2)
-        self.kill_for(whom, seconds)
+        self.kill_for(whom, seconds, spoil=False)
         self.heal()
         self.processes[whom].wait_ready(30)
 
@@ -269,5 +308,6 @@ class Nemesis:
         others += [("Foldlogs", w, sum(self.done[w, p] for p in self.crew.foldlogs())) for w in ("pause", "starve")]
         others += [("disk full", w, self.done["full", w]) for w in ("kafka", "postgres")]
         others += [("logs", w, self.total(w)) for w in ("takeover", "echo")]
+        others += [("snapshots", w, self.done["spoil", w]) for w in ("remove", "cut", "flip", "old")]
         rows = zip_longest(kinds, keys, others, fillvalue=("", "", ""))
         return ["  ".join(f"{what:<9} {whom:<22}{n:>3}" for what, whom, n in row).rstrip() for row in rows]

@@ -9,7 +9,7 @@ REPLACE_S = 6.5  # wanted: the session and half a second
 SESSION_S = 6
 REPLACE_MARGIN_S = 4  # to share the partitions out and to fold them; 3 s have been seen, with the longest logs
 REPLACE_LIMIT_S = SESSION_S + REPLACE_MARGIN_S
-# Of the median of restarts, from the process's start. Logs are folded whole, so it grows with them. Two cores under all
+# Of the median of restarts, from the process's start. What is not in snapshots is folded. Two cores under all
 # of the load needed up to 1.1 s, with 70,000 records to fold 1.9 s: what doubles the fold of long logs is above it.
 # What doubles a start on short logs is for `./dev bench restarts`, where nothing else runs.
 RESTART_LIMIT_S, FOLD_LIMIT_S = 2, 25e-6  # and for each record
@@ -39,7 +39,7 @@ class Loss:
     started: float = None  # its process, again
     serves: float = None  # that process said that it has started
     taken: dict = field(default_factory=dict)  # partition -> (who, when), the first after the kill
-    folded: int = 0  # records of those logs, until then
+    folded: int = 0  # records that were read of those logs
 
     def complete(self):
         return bool(self.partitions) and set(self.taken) == self.partitions
@@ -65,7 +65,7 @@ def restart_limit(loss):
 
 def losses(logs, history):
     """[Loss]. logs: {process: path}; history: {process: [(when, "kill" or "start")]}."""
-    news = [(at, fact, process, f"{line.get('topic')}[{line.get('partition')}]", int(line.get("epoch", 0)))
+    news = [(at, fact, process, f"{line.get('topic')}[{line.get('partition')}]", int(line.get("epoch", 0)) - int(line.get("from", 0)))
             for process, path in logs.items() for at, fact, line in facts_of(path, ("took_over", "started"))]
     news += [(at, what, process, None, 0) for process in logs for at, what in history[process]]
     holder, found, latest = {}, [], {}

@@ -1,14 +1,15 @@
-"""Names and addresses that are looked for everywhere they must not be: in topics, tables, the write-ahead log, logs; and
+"""Names and addresses that are looked for everywhere they must not be: in topics, tables, the write-ahead log, snapshots, logs; and
 after erasure in every answer. Each search must find something it may find, or it proves nothing.
 usage: canary.py FOLDLOG"""
 import base64
+import glob
 import os
 import re
 import subprocess
 import sys
 import uuid
 
-from system import System, agrees, check, equal, finish, services
+from system import FOLLOWS_S, System, agrees, check, equal, finish, services, wait_until
 
 WORD = uuid.uuid4().hex[:12]
 PERSON = {"email": f"canary{WORD}@example.org", "name": f"Canary {WORD} Quux", "password": f"secret-{WORD}-password"}
@@ -82,6 +83,14 @@ def server_log(named):
         return file.read()
 
 
+def snapshots(foldlog):
+    found = b""
+    for path in sorted(glob.glob(f"{foldlog.snapshots}/*.snapshot")):
+        with open(path, "rb") as file:
+            found += file.read()
+    return found
+
+
 def own_log(foldlog):
     with open(f"{foldlog.name}.log", "rb") as file:
         return file.read()
@@ -146,11 +155,13 @@ def places(foldlog, named, lamp, ada):
     clean("tables of all databases", tables(named), ada.id)
     clean("write-ahead log", write_ahead_log(named), lamp)
     clean("Foldlog's log", own_log(foldlog), '"fact":"started"')
+    wait_until("a snapshot of them", lambda: lamp.encode() in snapshots(foldlog), FOLLOWS_S)
+    clean("snapshots", snapshots(foldlog), lamp)
     clean("PostgreSQL's log", server_log(named), "database system is ready")
 
 
 named = services()
-with System(sys.argv[1]) as foldlog:
+with System(sys.argv[1], snapshot_records=1) as foldlog:
     check("the traces would be found", all(t in b"x" + t + b"x" for t in TRACES) and
           any(t in base64.b64encode(f"name {WORD} name".encode()) for t in TRACES))
     ada, lamp, orders = live(foldlog)

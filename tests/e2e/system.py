@@ -22,6 +22,7 @@ from ports import free_port  # noqa: E402
 
 READY_S = 60
 STOP_S = 10
+SNAPSHOT_RECORDS = 20  # few, so that starts begin from them
 CALL_S = 30
 
 failures = 0
@@ -212,12 +213,14 @@ class System:
         self.run = uuid.uuid4().hex[:8]
         self.name = name or f"{os.path.splitext(os.path.basename(sys.argv[0]))[0]}-{self.run}"
         watched.add(self.name)
+        self.snapshots = os.path.abspath(f"{self.name}-snapshots")
         self.port, self.admin_port = free_port(), free_port()
         self.sandbox_port = urllib.parse.urlparse(named["SANDBOX"]).port
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("FOLDLOG_")}
         self.environment |= {
             "FOLDLOG_KAFKA": named["KAFKA"], "FOLDLOG_PG": named["PG"], "FOLDLOG_PAYMENT_URL": named["SANDBOX"],
             "FOLDLOG_PORT": str(self.port), "FOLDLOG_ADMIN_PORT": str(self.admin_port), "FOLDLOG_DEV": "true",
+            "FOLDLOG_SNAPSHOTS": self.snapshots, "FOLDLOG_SNAPSHOT_RECORDS": str(SNAPSHOT_RECORDS),
             "FOLDLOG_INSTANCE": self.name, "FOLDLOG_ADMIN_FILE": f"{self.name}-admin.json",
         } | SECRETS
         self.environment |= {f"FOLDLOG_{k.upper()}": str(v) for k, v in settings.items()}
