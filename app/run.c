@@ -128,11 +128,11 @@ static struct err run_projections(struct part *part)
 
 static struct err run_keeper(struct part *part)
 {
-    (void)part;
     return keeper_run(&(struct keeper_options){.log = kafka,
                                                .databases = settings_databases(),
                                                .master_key = secrets.master_key,
-                                               .stop = &stop});
+                                               .stop = &stop,
+                                               .begun = &part->kept});
 }
 
 static struct err run_payment_effect(struct part *part)
@@ -195,9 +195,9 @@ static void choose_parts(void)
     if (setting_has(SETTING_ROLES, "saga") && sagas[0])
         add_part(PART_OWNERS, "saga", NULL, run_saga);
     if (shelf && setting_has(SETTING_ROLES, "commands") && aggregates[0])
-        add_part(PART_SNAPSHOTS, "commands", NULL, run_command_snapshots);
+        add_part(PART_SNAPSHOTS, "commands-snapshots", NULL, run_command_snapshots);
     if (shelf && setting_has(SETTING_ROLES, "saga") && sagas[0])
-        add_part(PART_SNAPSHOTS, "saga", NULL, run_saga_snapshots);
+        add_part(PART_SNAPSHOTS, "saga-snapshots", NULL, run_saga_snapshots);
     add_parts(PART_PUBLISHER, "publisher", run_publisher);
     add_parts(PART_PROJECTIONS, "projections", run_projections);
     if (setting_has(SETTING_ROLES, "projections") && setting_has(SETTING_SERVICES, "user"))

@@ -43,14 +43,16 @@ static bool part_ready(const struct part *part, char note[NOTE_MAX])
         snprintf(note, NOTE_MAX, "%llu jobs%s",
                  (unsigned long long)atomic_load(&part->effected.jobs),
                  atomic_load(&part->effected.breaker_open) ? ", breaker open" : "");
-        return true;
+        return atomic_load(&part->effected.begun);
     case PART_PUBLISHER:
         snprintf(note, NOTE_MAX, "%s",
-                 atomic_load(&part->published.active) ? "active" : "standing by");
-        return true;
+                 !atomic_load(&part->published.begun)   ? "starting"
+                 : atomic_load(&part->published.active) ? "active"
+                                                        : "standing by");
+        return atomic_load(&part->published.begun);
     case PART_KEEPER:
-        snprintf(note, NOTE_MAX, "follows user.log");
-        return true;
+        snprintf(note, NOTE_MAX, "%s", atomic_load(&part->kept) ? "follows user.log" : "starting");
+        return atomic_load(&part->kept);
     case PART_SNAPSHOTS:
         snprintf(note, NOTE_MAX, "%llu snapshots written",
                  (unsigned long long)atomic_load(&part->snapshots.written));

@@ -37,6 +37,7 @@ struct part {
     struct projection_worker_status projected;
     struct effect_stats effected;
     struct snapshot_worker_status snapshots;
+    atomic_bool kept; /* the keeper follows its log */
 };
 
 struct part_list {

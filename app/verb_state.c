@@ -168,14 +168,11 @@ int verb_state(int argc, char **argv, const struct verb_options *options)
     look.id = text_of(argv[1]);
     if (strcmp(look.service->name, "user") == 0)
         (void)uuid_read(look.id, &look.user_id);
-    size_t size =
-        look.service->saga ? look.service->saga->state_size : look.service->aggregate->state_size;
-    look.state = calloc(1, size);
+    look.state = calloc(1, service_state_size(look.service));
     if (!look.state)
         return verb_failed("state", FAIL(ERR_NOMEM, "state"));
     int code = show(&look, argv[1], options->json);
-    owned_free(look.service->saga ? look.service->saga->owned : look.service->aggregate->owned,
-               look.state);
+    owned_free(service_owned(look.service), look.state);
     free(look.state);
     return code;
 }

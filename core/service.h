@@ -13,6 +13,16 @@ struct service {
     const struct saga *saga;           /* one of the two */
 };
 
+static inline size_t service_state_size(const struct service *s)
+{
+    return s->saga ? s->saga->state_size : s->aggregate->state_size;
+}
+
+static inline const struct owned *service_owned(const struct service *s)
+{
+    return s->saga ? s->saga->owned : s->aggregate->owned;
+}
+
 struct service_list {
     const struct service *at; /* sorted by name */
     size_t count;

@@ -106,16 +106,29 @@ const struct dedup_entry *dedup_find(struct dedup *d, struct uuid command_id, in
     return slot == EMPTY ? NULL : &d->ring[slot - 1];
 }
 
+static void append(struct dedup *d, const struct dedup_entry *entry)
+{
+    if (d->next - d->first == d->room)
+        grow(d);
+    *entry_at(d, d->next) = *entry;
+    index_add(d, d->next++);
+}
+
 void dedup_add(struct dedup *d, const struct dedup_entry *entry)
 {
     if (dedup_find(d, entry->command_id, entry->at))
         return;
     if (d->next - d->first == DEDUP_ENTRIES_MAX)
         forget_oldest(d);
-    if (d->next - d->first == d->room)
-        grow(d);
-    *entry_at(d, d->next) = *entry;
-    index_add(d, d->next++);
+    append(d, entry);
+}
+
+bool dedup_restore(struct dedup *d, const struct dedup_entry *entry)
+{
+    if (d->next - d->first == DEDUP_ENTRIES_MAX)
+        return false;
+    append(d, entry);
+    return true;
 }
 
 void dedup_settle(struct dedup *d, struct uuid command_id, int64_t offset)

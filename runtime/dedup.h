@@ -27,6 +27,9 @@ void dedup_add(struct dedup *dedup, const struct dedup_entry *entry);
 /* The decision has been read back as valid at `offset`. */
 void dedup_settle(struct dedup *dedup, struct uuid command_id, int64_t offset);
 size_t dedup_count(const struct dedup *dedup);
+/* Into a window that is being filled from a snapshot, in its order: nothing is forgotten. False:
+ * there is no room. */
+bool dedup_restore(struct dedup *dedup, const struct dedup_entry *entry);
 /* The i-th of them, the oldest first. */
 const struct dedup_entry *dedup_entry(const struct dedup *dedup, size_t i);
 

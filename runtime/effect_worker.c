@@ -696,6 +696,7 @@ struct err effect_worker_run(const struct effect_options *options)
     w->unit = (struct arena){malloc(UNIT_ARENA_BYTES), 0, UNIT_ARENA_BYTES};
     w->scratch = (struct arena){malloc(UNIT_ARENA_BYTES), 0, UNIT_ARENA_BYTES};
     struct err e = w->unit.base && w->scratch.base ? open_all(w) : FAIL(ERR_NOMEM, "effect worker");
+    atomic_store(&w->stats->begun, e.code == ERR_OK);
     if (e.code == ERR_OK)
         run(w);
     close_all(w);

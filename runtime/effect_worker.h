@@ -35,6 +35,7 @@ struct effect_limits {
 
 /* Read by any thread. */
 struct effect_stats {
+    atomic_bool begun;               /* it has found what it needs */
     atomic_uint_fast64_t calls;      /* made */
     atomic_uint_fast64_t unanswered; /* of those */
     atomic_uint_fast64_t results;    /* delivered to S.commands */

@@ -62,6 +62,18 @@ static bool is_still(int file, const char *path)
            opened.st_dev == found.st_dev;
 }
 
+/* Of nobody else; ERR_CONFLICT. */
+static struct err take(int file, const char *path, FILE **ret_stream)
+{
+    bool locked = flock(file, LOCK_EX | LOCK_NB) == 0;
+    if (!locked && errno != EWOULDBLOCK)
+        return FAIL_CAUSE(ERR_UNAVAILABLE, "lock of a snapshot", errno);
+    if (!locked || !is_still(file, path))
+        return FAIL(ERR_CONFLICT, "another process writes this snapshot");
+    *ret_stream = ftruncate(file, 0) == 0 ? fdopen(file, "w") : NULL;
+    return *ret_stream ? OK : FAIL_CAUSE(ERR_UNAVAILABLE, "file of a snapshot", errno);
+}
+
 struct err shelf_write(struct shelf *shelf, const char *name, FILE **ret_stream)
 {
     char path[PATH_MAX];
@@ -69,15 +81,10 @@ struct err shelf_write(struct shelf *shelf, const char *name, FILE **ret_stream)
     int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, FILE_MODE);
     if (file < 0)
         return FAIL_CAUSE(ERR_UNAVAILABLE, "file of a snapshot", errno);
-    bool ours =
-        flock(file, LOCK_EX | LOCK_NB) == 0 && is_still(file, path) && ftruncate(file, 0) == 0;
-    FILE *stream = ours ? fdopen(file, "w") : NULL;
-    if (!stream) {
+    struct err e = take(file, path, ret_stream);
+    if (e.code != ERR_OK)
         close(file);
-        return FAIL(ERR_UNAVAILABLE, "another process writes this snapshot");
-    }
-    *ret_stream = stream;
-    return OK;
+    return e;
 }
 
 struct err shelf_keep(struct shelf *shelf, const char *name, FILE *stream, bool whole)
@@ -86,17 +93,30 @@ struct err shelf_keep(struct shelf *shelf, const char *name, FILE *stream, bool 
     path_of(shelf, name, ".new", from);
     path_of(shelf, name, "", to);
     errno = 0;
-    bool good = whole && fflush(stream) == 0 && ferror(stream) == 0 && rename(from, to) == 0;
+    bool good = whole && fflush(stream) == 0 && ferror(stream) == 0;
+    bool mine = is_still(fileno(stream), from); /* or it was taken away, and may be another's now */
+    good = good && mine && rename(from, to) == 0;
     int cause = errno;
-    if (!good)
+    if (!good && mine)
         unlink(from);
     fclose(stream); /* and with it the lock */
     return good ? OK : FAIL_CAUSE(ERR_UNAVAILABLE, "snapshot not written", cause);
 }
 
-FILE *shelf_read(struct shelf *shelf, const char *name)
+struct err shelf_read(struct shelf *shelf, const char *name, FILE **ret_stream)
 {
     char path[PATH_MAX];
     path_of(shelf, name, "", path);
-    return fopen(path, "re");
+    *ret_stream = fopen(path, "re");
+    if (*ret_stream)
+        return OK;
+    return errno == ENOENT ? FAIL(ERR_NOT_FOUND, "snapshot")
+                           : FAIL_CAUSE(ERR_INVALID, "the file cannot be opened", errno);
+}
+
+void shelf_remove(struct shelf *shelf, const char *name)
+{
+    char path[PATH_MAX];
+    path_of(shelf, name, "", path);
+    unlink(path);
 }

@@ -152,6 +152,7 @@ struct err keeper_run(const struct keeper_options *options)
 {
     struct keeper k = {.options = options};
     struct err e = open_keeper(&k);
+    atomic_store(options->begun, e.code == ERR_OK);
     while (e.code == ERR_OK && !atomic_load(options->stop)) {
         struct err trouble = follow(&k);
         if (trouble.code == ERR_OK)

@@ -15,6 +15,7 @@ struct keeper_options {
     const struct databases *databases;
     struct seal_key master_key;
     const atomic_bool *stop;
+    atomic_bool *begun; /* set when it follows the log */
 };
 
 /* Until *stop. Fails only while it begins: upon trouble outside it can be called again. */

@@ -235,7 +235,6 @@ static struct err fold_to_own(struct owner *o, owner_fold fold, void *context, s
 
 void owner_forget(struct owner *o)
 {
-    o->began_ms = clock_monotonic_ms();
     o->state = OWNER_IDLE;
     o->generation++;
     o->append_failed = false;

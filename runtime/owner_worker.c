@@ -248,7 +248,7 @@ static struct err follow(struct worker *w, const struct owner *o)
 
 static void prefetch(struct worker *w, const struct shard *s)
 {
-    int64_t from = shard_begins_at(s);
+    int64_t begins = shard_begins_at(s), from = begins > 0 ? begins : 0;
     log_prefetch(w->reader, s->owner.log, s->owner.partition, from - (from > 0), from > 0);
 }
 

@@ -347,6 +347,7 @@ struct err publisher_run(const struct publisher_options *options)
     for (int i = 0; i < PARTITIONS_MAX; i++)
         atomic_store(&p->stats->position[i], -1);
     struct err e = p->arena.base ? open_all(p) : FAIL(ERR_NOMEM, "publisher");
+    atomic_store(&p->stats->begun, e.code == ERR_OK);
     if (e.code == ERR_OK)
         run(p);
     atomic_store(&p->stats->active, false);

@@ -19,6 +19,7 @@ enum {
 
 /* Read by any thread. */
 struct publisher_stats {
+    atomic_bool begun; /* it has found what it needs */
     atomic_bool active;
     atomic_uint_fast64_t events; /* committed by this process */
     atomic_uint_fast64_t transactions;

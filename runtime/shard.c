@@ -13,18 +13,6 @@
 #include "runtime/report.h"
 #include "runtime/snapshot.h"
 
-enum { ENDS_MS = 1000 /* for the broker to say where a log begins */ };
-
-static size_t state_size(const struct service *s)
-{
-    return s->saga ? s->saga->state_size : s->aggregate->state_size;
-}
-
-static const struct owned *owned_of(const struct service *s)
-{
-    return s->saga ? s->saga->owned : s->aggregate->owned;
-}
-
 static void evolve(const struct shard *s, struct state *state, const void *event)
 {
     assert(state); /* only what is accepted has events */
@@ -114,9 +102,9 @@ static void begin_memory(struct shard *s)
 {
     shard_finish(s);
     owner_forget(&s->owner);
-    s->states = states_create(state_size(s->service), owned_of(s->service));
+    s->states = states_create(service_state_size(s->service), service_owned(s->service));
     s->dedup = dedup_create();
-    s->blank = calloc(1, state_size(s->service) + 1);
+    s->blank = calloc(1, service_state_size(s->service) + 1);
     if (!s->blank)
         abort();
 }
@@ -131,39 +119,37 @@ static void arm_all(struct shard *s)
 static struct err resume_from_snapshot(struct shard *s)
 {
     struct position position;
-    int64_t first, end;
     TRY(snapshot_read(s, &position));
-    TRY(log_ends_within(s->owner.log, s->owner.partition, ENDS_MS, &first, &end));
-    if (first > 0) /* it must not hide that */
-        return FAIL(ERR_LOST, "the beginning of the log is gone");
     arm_all(s);
     return owner_resume(&s->owner, position);
 }
 
-/* What trouble outside, or a log that was cut back, makes of a snapshot is no matter: the log has
- * it all. */
+/* One that does not fit is taken away, so that another is made: the log has it all. */
 static struct err begin(struct shard *s)
 {
     begin_memory(s);
     struct err e = s->shelf ? resume_from_snapshot(s) : FAIL(ERR_NOT_FOUND, "snapshot");
     if (e.code == ERR_OK || err_class(e) == ERR_CLASS_RETRY)
         return e;
-    if (e.code != ERR_NOT_FOUND)
+    if (e.code != ERR_NOT_FOUND) {
         report(REPORT_WARN, "snapshot_ignored", "topic", log_topic_name(s->owner.log), "partition",
                report_number(s->owner.partition), "why", report_err(e), NULL);
+        snapshot_remove(s);
+    }
     begin_memory(s);
     return owner_resume(&s->owner, (struct position){0});
 }
 
 struct err shard_remember(struct shard *s)
 {
+    s->owner.began_ms = clock_monotonic_ms();
     TRY(begin(s));
     return owner_catch_up(&s->owner, fold_fact, s);
 }
 
 int64_t shard_begins_at(const struct shard *s)
 {
-    return s->shelf ? snapshot_begins_at(s) : 0;
+    return s->shelf ? snapshot_begins_at(s) : -1;
 }
 
 struct err shard_announce(struct shard *s)

@@ -34,11 +34,11 @@ struct shard {
 /* Forgets everything, and folds what the log is known to hold: from the snapshot, if there is one
  * that fits, else from the beginning. Errors as owner_catch_up. */
 NODISCARD struct err shard_remember(struct shard *shard);
-/* Where that will begin to read: a hint. */
-int64_t shard_begins_at(const struct shard *shard);
 /* The same, and announces itself; then takes over: see owner.h. */
 NODISCARD struct err shard_announce(struct shard *shard);
 NODISCARD struct err shard_take_over(struct shard *shard);
+/* Where its snapshot ends, a hint; -1: there is none that could fit. */
+int64_t shard_begins_at(const struct shard *shard);
 /* Frees what it remembers. */
 void shard_finish(struct shard *shard);
 /* Decides one record of S.commands: always appends exactly one decision. */

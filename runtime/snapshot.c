@@ -2,6 +2,7 @@
  * other ignores it. So there is no format to keep and no version to forget. */
 #include "runtime/snapshot.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "core/mutant.h"
@@ -20,6 +21,9 @@ struct head {
     int64_t commands_next;
     uint64_t sources, states, commands; /* how many follow */
 };
+_Static_assert(sizeof(struct head) == sizeof(struct build_id) + TOPIC_LEN_MAX +
+                                          sizeof(struct position) + 3 * 4 + 5 * 8,
+               "a gap");
 
 struct source_entry {
     char topic[TOPIC_LEN_MAX];
@@ -40,16 +44,6 @@ void snapshot_name(const struct shard *s, char out[SHELF_NAME_MAX])
              s->owner.partition);
 }
 
-static size_t state_size(const struct shard *s)
-{
-    return s->service->saga ? s->service->saga->state_size : s->service->aggregate->state_size;
-}
-
-static const struct owned *owned_of(const struct shard *s)
-{
-    return s->service->saga ? s->service->saga->owned : s->service->aggregate->owned;
-}
-
 /* ---- a stream with a sum -------------------------------------------------------------------- */
 
 struct stream {
@@ -57,6 +51,7 @@ struct stream {
     uint64_t sum;
     uint64_t left; /* bytes that can still be read */
     bool bad;
+    int cause; /* errno of a failed write */
 };
 
 static void add_to_sum(struct stream *t, const void *bytes, size_t len)
@@ -66,9 +61,10 @@ static void add_to_sum(struct stream *t, const void *bytes, size_t len)
 
 static void put(struct stream *t, const void *bytes, size_t len)
 {
-    if (len == 0)
+    if (len == 0 || t->bad)
         return;
-    t->bad = t->bad || fwrite(bytes, len, 1, t->file) != 1;
+    t->bad = fwrite(bytes, len, 1, t->file) != 1;
+    t->cause = t->bad ? errno : 0;
     add_to_sum(t, bytes, len);
 }
 
@@ -104,7 +100,7 @@ static struct head head_of(const struct shard *s)
     snprintf(h.topic, sizeof h.topic, "%s", log_topic_name(o->log));
     h.partition = o->partition;
     h.partitions = log_topic_partitions(o->log);
-    h.state_size = (uint32_t)state_size(s);
+    h.state_size = (uint32_t)service_state_size(s->service);
     h.position = cursor_position(&o->tail);
     h.commands_next = o->commands_next;
     h.sources = o->sources_count;
@@ -125,18 +121,28 @@ static void put_source(struct stream *t, const struct owner_source *source)
     put(t, &e, sizeof e);
 }
 
-static void put_state(struct stream *t, const struct shard *s, const struct state *state)
+/* Of pointers only whether there is one: they would say where this process keeps what. */
+static void put_data(struct stream *t, const struct shard *s, const struct state *state, char *copy)
+{
+    memcpy(copy, state->data, service_state_size(s->service));
+    for (const struct owned *o = service_owned(s->service); o && o->element; o++)
+        owned_set(o, copy, owned_array(o, copy) ? (void *)1 : NULL);
+    put(t, copy, service_state_size(s->service));
+}
+
+static void put_state(struct stream *t, const struct shard *s, const struct state *state,
+                      char *copy)
 {
     const struct state_entry e = {state->version, state->key.len};
     put(t, &e, sizeof e);
     put(t, state->key.at, state->key.len);
-    put(t, state->data, state_size(s));
-    for (const struct owned *o = owned_of(s); o && o->element; o++)
+    put_data(t, s, state, copy);
+    for (const struct owned *o = service_owned(s->service); o && o->element; o++)
         if (owned_array(o, state->data))
             put(t, owned_array(o, state->data), owned_bytes(o, state->data));
 }
 
-static bool put_all(FILE *file, const struct shard *s)
+static struct err put_all(FILE *file, const struct shard *s, char *copy)
 {
     struct stream t = {.file = file};
     const struct head h = head_of(s);
@@ -146,13 +152,14 @@ static bool put_all(FILE *file, const struct shard *s)
     for (size_t i = 0; i < s->owner.sources_count; i++)
         put_source(&t, &s->owner.sources[i]);
     while (!t.bad && (state = states_next(s->states, &at))) {
-        put_state(&t, s, state);
-        t.bad = t.bad || atomic_load(s->owner.stop); /* there may be gigabytes of them */
+        put_state(&t, s, state, copy);
+        if (atomic_load(s->owner.stop)) /* there may be gigabytes of them */
+            return FAIL(ERR_STOPPING, "snapshot");
     }
     for (size_t i = 0; i < h.commands; i++)
         put(&t, dedup_entry(s->dedup, i), sizeof(struct dedup_entry));
     put(&t, &t.sum, sizeof t.sum);
-    return !t.bad;
+    return t.bad ? FAIL_CAUSE(ERR_UNAVAILABLE, "snapshot not written", t.cause) : OK;
 }
 
 struct err snapshot_write(const struct shard *s)
@@ -163,7 +170,11 @@ struct err snapshot_write(const struct shard *s)
         return FAIL(ERR_CONFIG, "the program was linked without --build-id");
     snapshot_name(s, name);
     TRY(shelf_write(s->shelf, name, &file));
-    return shelf_keep(s->shelf, name, file, put_all(file, s));
+    char *copy = malloc(service_state_size(s->service));
+    struct err e = copy ? put_all(file, s, copy) : FAIL(ERR_NOMEM, "snapshot");
+    free(copy);
+    struct err kept = shelf_keep(s->shelf, name, file, e.code == ERR_OK);
+    return e.code != ERR_OK ? e : kept;
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */
@@ -239,10 +250,10 @@ static void get_state(struct stream *t, struct shard *s)
     if (t->bad)
         return;
     state->version = e.version;
-    get(t, state->data, state_size(s));
+    get(t, state->data, service_state_size(s->service));
     if (t->bad)
-        memset(state->data, 0, state_size(s)); /* no pointers of another life */
-    for (const struct owned *o = owned_of(s); o && o->element; o++)
+        memset(state->data, 0, service_state_size(s->service)); /* no pointers of another life */
+    for (const struct owned *o = service_owned(s->service); o && o->element; o++)
         get_owned(t, o, state->data);
 }
 
@@ -252,12 +263,11 @@ static bool get_all(struct stream *t, struct shard *s, struct head *h)
     uint64_t sum, told = 0;
     bool sources = get_sources(t, s, h->sources);
     s->owner.commands_next = MUTANT(snapshot_decides_anew) ? 0 : h->commands_next;
-    for (uint64_t i = 0; i < h->states && !t->bad; i++)
+    for (uint64_t i = 0; i < h->states && !t->bad && !atomic_load(s->owner.stop); i++)
         get_state(t, s);
     for (uint64_t i = 0; i < h->commands && !t->bad; i++) {
         get(t, &entry, sizeof entry);
-        if (!t->bad)
-            dedup_add(s->dedup, &entry);
+        t->bad = t->bad || !dedup_restore(s->dedup, &entry);
     }
     sum = t->sum;
     get(t, &told, sizeof told);
@@ -274,31 +284,38 @@ struct err snapshot_read(struct shard *s, struct position *ret_position)
 {
     char name[SHELF_NAME_MAX];
     struct head h;
+    FILE *file;
     snapshot_name(s, name);
-    FILE *file = shelf_read(s->shelf, name);
-    if (!file)
-        return FAIL(ERR_NOT_FOUND, "snapshot");
+    TRY(shelf_read(s->shelf, name, &file));
     struct stream t = open_stream(file);
-    bool good = get_head(&t, s, &h);
-    struct err e = good ? OK : FAIL(ERR_INVALID, "of another program or partition");
-    if (good && !get_all(&t, s, &h))
-        e = FAIL(ERR_INVALID, "broken, or of other sources");
+    bool ours = get_head(&t, s, &h), whole = ours && get_all(&t, s, &h);
     fclose(file);
-    if (e.code == ERR_OK)
-        *ret_position = h.position;
-    return e;
+    if (atomic_load(s->owner.stop))
+        return FAIL(ERR_STOPPING, "snapshot");
+    if (!whole)
+        return FAIL(ERR_INVALID,
+                    ours ? "broken, or of other sources" : "of another program or partition");
+    *ret_position = h.position;
+    return OK;
 }
 
 int64_t snapshot_begins_at(const struct shard *s)
 {
     char name[SHELF_NAME_MAX];
     struct head h;
+    FILE *file;
     snapshot_name(s, name);
-    FILE *file = shelf_read(s->shelf, name);
-    if (!file)
-        return 0;
+    if (shelf_read(s->shelf, name, &file).code != ERR_OK)
+        return -1;
     struct stream t = open_stream(file);
-    bool good = get_head(&t, s, &h);
+    bool good = get_head(&t, s, &h) && h.position.offset >= 0; /* no sum has been looked at */
     fclose(file);
-    return good && h.position.offset > 0 ? h.position.offset : 0; /* no sum has been looked at */
+    return good ? h.position.offset : -1;
+}
+
+void snapshot_remove(const struct shard *s)
+{
+    char name[SHELF_NAME_MAX];
+    snapshot_name(s, name);
+    shelf_remove(s->shelf, name);
 }

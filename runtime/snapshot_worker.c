@@ -64,6 +64,8 @@ static void make(struct worker *w, size_t i)
                report_number(s->owner.partition), "offset", report_number(s->owner.tail.done),
                "states", report_number((int64_t)states_count(s->states)), "ms",
                report_number(clock_monotonic_ms() - began_ms), NULL);
+    } else if (e.code == ERR_CONFLICT) { /* another process makes it just now */
+        put_off(w, &w->made[i]);
     } else if (!stopping(w)) {
         atomic_fetch_add(&status->failed, 1);
         put_off(w, &w->made[i]);
@@ -82,19 +84,30 @@ static bool has_grown(const struct worker *w, const struct made *made, int64_t e
     return growth < 0 || (growth > 0 && growth >= w->options->records);
 }
 
-/* Another process may have written one since. */
+/* A snapshot must not hide that there is no fold from the beginning any more. */
+static void forget_lost(struct worker *w, size_t i)
+{
+    const struct shard *s = &w->shards.at[i];
+    snapshot_remove(s);
+    put_off(w, &w->made[i]);
+    report(REPORT_ERROR, "log_beginning_lost", "topic", log_topic_name(s->owner.log), "partition",
+           report_number(s->owner.partition), NULL);
+}
+
+/* Another process may have written one since, or taken it away. */
 static bool is_due(struct worker *w, size_t i)
 {
     const struct owner *o = &w->shards.at[i].owner;
     struct made *made = &w->made[i];
-    int64_t end;
+    int64_t first, end;
     if (clock_monotonic_ms() < made->not_before ||
-        log_ends_within(o->log, o->partition, ASK_MS, NULL, &end).code != ERR_OK ||
-        !has_grown(w, made, end))
+        log_ends_within(o->log, o->partition, ASK_MS, &first, &end).code != ERR_OK)
         return false;
     int64_t there = shard_begins_at(&w->shards.at[i]);
-    made->reached = there > made->reached ? there : made->reached;
-    return has_grown(w, made, end);
+    made->reached = there < 0 ? 0 : there > made->reached ? there : made->reached;
+    if (first > 0)
+        forget_lost(w, i);
+    return first == 0 && has_grown(w, made, end);
 }
 
 static void look(struct worker *w)
@@ -127,17 +140,14 @@ static struct err set_up(struct worker *w)
     if (!w->scratch.base || !w->made)
         return FAIL(ERR_NOMEM, "snapshots");
     TRY(log_reader_open(o->log, &w->reader));
-    TRY(shards_open(&(struct shards_options){.log = o->log,
-                                             .all = o->all,
-                                             .services = o->services,
-                                             .reader = w->reader,
-                                             .shelf = o->shelf,
-                                             .stop = o->stop,
-                                             .scratch = &w->scratch},
-                    &w->shards));
-    for (size_t i = 0; i < w->shards.count; i++)
-        w->made[i].reached = shard_begins_at(&w->shards.at[i]);
-    return OK;
+    return shards_open(&(struct shards_options){.log = o->log,
+                                                .all = o->all,
+                                                .services = o->services,
+                                                .reader = w->reader,
+                                                .shelf = o->shelf,
+                                                .stop = o->stop,
+                                                .scratch = &w->scratch},
+                       &w->shards);
 }
 
 static void tear_down(struct worker *w)

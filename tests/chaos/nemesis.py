@@ -118,8 +118,8 @@ class Nemesis:
                 continue
             try:
                 spoil_file(path, how, self.chance)
-            except OSError:
-                continue  # it was replaced meanwhile
+            except (OSError, ValueError, IndexError):
+                continue  # it was replaced meanwhile, or is empty
             self.done["spoil", how] += 1
 
     def kill(self, step):

@@ -44,7 +44,7 @@ def done_by(steps):
 
 
 def hands_that_did(done):
-    hands = Nemesis(Crew(), "", "", print)
+    hands = Nemesis(Crew(), "", "", 1, print)
     hands.done = done
     return hands
 

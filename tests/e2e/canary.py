@@ -147,7 +147,7 @@ def answers(foldlog, ada, orders):
     return b"".join(a.raw for a in got)
 
 
-def places(foldlog, named, lamp, ada):
+def places(foldlog, named, lamp, ada, orders):
     names, data = topics(named)
     check("every topic is searched", {"user.commands", "user.log", "user.events", "order.log", "platform.revocations"}
           <= set(names), names)
@@ -155,8 +155,10 @@ def places(foldlog, named, lamp, ada):
     clean("tables of all databases", tables(named), ada.id)
     clean("write-ahead log", write_ahead_log(named), lamp)
     clean("Foldlog's log", own_log(foldlog), '"fact":"started"')
-    wait_until("a snapshot of them", lambda: lamp.encode() in snapshots(foldlog), FOLLOWS_S)
-    clean("snapshots", snapshots(foldlog), lamp)
+    def held():
+        data = snapshots(foldlog)
+        return all(w in data for w in (uuid.UUID(ada.id).bytes, orders[0].encode(), lamp.encode())) and data
+    clean("snapshots", wait_until("snapshots of person, order and product", held, FOLLOWS_S), lamp)
     clean("PostgreSQL's log", server_log(named), "database system is ready")
 
 
@@ -166,7 +168,7 @@ with System(sys.argv[1], snapshot_records=1) as foldlog:
           any(t in base64.b64encode(f"name {WORD} name".encode()) for t in TRACES))
     ada, lamp, orders = live(foldlog)
     readable(foldlog, ada, orders)
-    places(foldlog, named, lamp, ada)
+    places(foldlog, named, lamp, ada, orders)
     equal("the vault has a key", psql(named, f"SELECT sealed IS NOT NULL FROM subject_key WHERE subject = '{ada.id}'",
                                       "foldlog_vault"), "t")
     foldlog.done(foldlog.call_as(ada, "DELETE", f"/v1/users/{ada.id}"))
@@ -178,5 +180,5 @@ with System(sys.argv[1], snapshot_records=1) as foldlog:
     clean("answers after a restart", answers(foldlog, ada, orders), ada.id)
     foldlog.must("projections", "rebuild", "users", "--yes")
     clean("answers after a rebuild from the log", answers(foldlog, ada, orders), ada.id)
-    places(foldlog, named, lamp, ada)
+    places(foldlog, named, lamp, ada, orders)
 finish()

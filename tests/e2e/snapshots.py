@@ -8,27 +8,38 @@ import sys
 
 from system import System, check, equal, finish, said, wait_until
 
-RECORDS, ORDERS, STOCK = 4, 24, 500
+RECORDS, ORDERS, STOCK, SLOW_MS = 4, 24, 500, 10000
 WRITTEN_S = 30
 OF_ORDERS = {"order.log", "inventory.log", "payment.log", "fulfilment.log"}
 
 
 def facts(foldlog, fact):
-    return [json.loads(line) for lines in said(foldlog.name).values() for line in lines if f'"fact":"{fact}"' in line]
+    """What was cut short by a kill is left out."""
+    return [json.loads(line) for lines in said(foldlog.name).values() for line in lines
+            if f'"fact":"{fact}"' in line and line.endswith("}\n")]
 
 
 def snapshots(foldlog):
     return sorted(glob.glob(f"{foldlog.snapshots}/*.snapshot"))
 
 
+def of_sagas(foldlog):
+    found = ""
+    for path in snapshots(foldlog):
+        if os.path.basename(path).startswith("fulfilment.log"):
+            with open(path, encoding="latin-1") as file:
+                found += file.read()
+    return found
+
+
 def restart(foldlog, meanwhile=lambda: None):
-    """kill -9; where the folds began, and how many snapshots were ignored."""
+    """kill -9; where the folds began, and the names of the snapshots that were ignored."""
     foldlog.kill()
     taken, ignored = len(facts(foldlog, "took_over")), len(facts(foldlog, "snapshot_ignored"))
     meanwhile()
     foldlog.start()
     return ([int(f["from"]) for f in facts(foldlog, "took_over")[taken:]],
-            len(facts(foldlog, "snapshot_ignored")) - ignored)
+            {f"{f['topic']}-{f['partition']}.snapshot" for f in facts(foldlog, "snapshot_ignored")[ignored:]})
 
 
 def buy(foldlog, key=None, quantity=1, method="ok"):
@@ -43,7 +54,7 @@ def remembers(foldlog, what):
     equal(f"{what}: and refused with another request", other.status, 422)
     given_back = bought.pop()
     check(f"{what}: an order of before can be cancelled", foldlog.cancel(given_back).status in (200, 202))
-    equal(f"{what}: and is", foldlog.settled(given_back)["status"], "cancelled")
+    wait_until(f"{what}: and is", lambda: foldlog.settled(given_back)["status"] == "cancelled", WRITTEN_S)
     fresh = foldlog.done(buy(foldlog))["id"]
     equal(f"{what}: a new one is made", foldlog.settled(fresh)["status"], "confirmed")
 
@@ -56,6 +67,7 @@ def restore(foldlog, early):
 def break_all(foldlog):
     """One bit in the middle of each."""
     for path in snapshots(foldlog):
+        broken.add(os.path.basename(path))
         with open(path, "r+b") as file:
             file.seek(os.path.getsize(path) // 2)
             byte = file.read(1)[0]
@@ -63,33 +75,33 @@ def break_all(foldlog):
             file.write(bytes([byte ^ 1]))
 
 
-with System(sys.argv[1], snapshot_records=RECORDS) as foldlog:
-    early = f"{foldlog.snapshots}-early"
+with System(sys.argv[1], snapshot_records=RECORDS, payment_call_ms=2 * SLOW_MS) as foldlog:
+    early, broken = f"{foldlog.snapshots}-early", set()
     lamp = foldlog.product(STOCK)
     key = foldlog.key()
     bought = [foldlog.done(buy(foldlog, key))["id"]] + [foldlog.done(buy(foldlog))["id"] for _ in range(ORDERS)]
     equal("orders are made", {foldlog.settled(order)["status"] for order in bought}, {"confirmed"})
     wait_until("snapshots of the logs that orders write",
                lambda: OF_ORDERS <= {f["topic"] for f in facts(foldlog, "snapshot_written")}, WRITTEN_S)
-    shutil.copytree(foldlog.snapshots, early)
+    shutil.copytree(foldlog.snapshots, early, ignore=shutil.ignore_patterns("*.new"))
 
     began, ignored = restart(foldlog)
     check("takeovers begin where snapshots end", any(began), began)
-    equal("no snapshot is ignored", ignored, 0)
+    equal("no snapshot is ignored", ignored, set())
     remembers(foldlog, "from snapshots")
 
-    midway = foldlog.done(buy(foldlog, method="slow:3000"))["id"]
-    written = len(facts(foldlog, "snapshot_written"))
-    wait_until("a snapshot with it", lambda: len(facts(foldlog, "snapshot_written")) > written, WRITTEN_S)
+    midway = foldlog.done(buy(foldlog, method=f"slow:{SLOW_MS}"))["id"]
+    wait_until("a snapshot with an order under way", lambda: midway in of_sagas(foldlog), WRITTEN_S)
+    check("which is not over yet", foldlog.see(midway)["phase"] != "done")
     restart(foldlog)
-    equal("an order that was under way is made", foldlog.settled(midway)["status"], "confirmed")
+    check("it comes to its end", foldlog.settled(midway, 60)["status"] in ("confirmed", "cancelled"))
 
     began, ignored = restart(foldlog, lambda: restore(foldlog, early))
     check("older snapshots are good too", any(began) and not ignored, f"{began} {ignored}")
     remembers(foldlog, "from older ones")
 
     began, ignored = restart(foldlog, lambda: break_all(foldlog))
-    equal("broken ones are ignored", (any(began), ignored), (False, len(snapshots(foldlog))))
+    check("broken ones are ignored", broken and ignored == broken, f"{ignored} of {broken}")
     remembers(foldlog, "from broken ones")
 
     equal("read models are the fold of the logs", foldlog.verb("projections", "verify").returncode, 0)

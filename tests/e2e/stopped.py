@@ -19,7 +19,7 @@ def rush(foldlog, crowd):
             one.result()
 
 
-with System(sys.argv[1], payment_call_ms=1000) as foldlog:
+with System(sys.argv[1], payment_call_ms=1000, snapshots="") as foldlog:
     skus = {foldlog.product(STOCK): STOCK for _ in range(3)}
     crowd = Crowd(foldlog, list(skus))
     rush(foldlog, crowd)

@@ -91,6 +91,11 @@ static const struct version *restore(const char *name)
     return found;
 }
 
+static void flip(char *byte)
+{
+    *byte = (char)(*byte ^ 1 << chance_under(8));
+}
+
 /* A copy of which the end is missing, or a bit is another one. */
 static const struct version *break_one(const struct version *whole)
 {
@@ -101,12 +106,12 @@ static const struct version *break_one(const struct version *whole)
     if (chance_one_in(2))
         broken->len = (size_t)chance_under(whole->len);
     else
-        broken->bytes[chance_under(whole->len)] ^= (char)(1 << chance_under(8));
+        flip(&broken->bytes[chance_under(whole->len)]);
     SOMETIMES(snapshots_broken);
     return broken;
 }
 
-FILE *shelf_read(struct shelf *shelf, const char *name)
+struct err shelf_read(struct shelf *shelf, const char *name, FILE **ret_stream)
 {
     world_point();
     const struct version *found = world.faults && chance_one_in(RESTORED_ONE_IN)
@@ -115,7 +120,17 @@ FILE *shelf_read(struct shelf *shelf, const char *name)
     if (found && found->len > 0 && world.faults && chance_one_in(BROKEN_ONE_IN))
         found = break_one(found);
     if (!found || found->len == 0)
-        return NULL;
+        return FAIL(ERR_NOT_FOUND, "shelf");
     SOMETIMES(snapshots_read);
-    return fmemopen(found->bytes, found->len, "r");
+    *ret_stream = fmemopen(found->bytes, found->len, "r");
+    return *ret_stream ? OK : FAIL(ERR_INVALID, "shelf");
+}
+
+/* What was there may come back all the same. */
+void shelf_remove(struct shelf *shelf, const char *name)
+{
+    struct version *none = world_alloc(sizeof *none);
+    snprintf(none->name, sizeof none->name, "%s", name);
+    none->next = shelf->versions;
+    shelf->versions = none;
 }
