@@ -14,7 +14,7 @@
 #include "app/demo_screen.h"
 #include "app/settings.h"
 
-enum { OUTPUT_MAX = 64 * 1024 };
+enum { OUTPUT_MAX = 64 * 1024, CATCH_UP_TRIES = 60, CATCH_UP_MS = 50 };
 
 static const char model[] = "orders";
 
@@ -103,6 +103,21 @@ static bool look(struct demo_model *ret_model)
     return ret_model->digest[0] != '\0';
 }
 
+/* A read model of two logs may show how an order ended before it has read all that led to it: what
+ * it has not read yet would come between the two looks. */
+static void await_rest(void)
+{
+    static const struct timespec pause = {.tv_nsec = CATCH_UP_MS * 1000000L};
+    for (int i = 0; i < CATCH_UP_TRIES; i++) {
+        json_t *told = ask((struct line){"list", model, "--json"});
+        bool all = told && json_integer_value(json_object_get(told, "lag")) == 0;
+        json_decref(told);
+        if (all)
+            return;
+        nanosleep(&pause, NULL);
+    }
+}
+
 static double seconds(void)
 {
     struct timespec t;
@@ -113,6 +128,7 @@ static double seconds(void)
 bool demo_rebuild(bool silent, struct demo_rebuild *ret_rebuild)
 {
     *ret_rebuild = (struct demo_rebuild){0};
+    await_rest();
     if (!look(&ret_rebuild->before) || !say((struct line){"drop", model, "--yes"}, true))
         return false;
     double began = seconds();
