@@ -8,7 +8,7 @@ import sys
 
 from system import System, check, equal, finish, said, wait_until
 
-RECORDS, ORDERS, STOCK, SLOW_MS = 4, 24, 500, 10000
+RECORDS, ORDERS, STOCK, SLOW_MS = 1, 24, 500, 10000
 WRITTEN_S = 30
 OF_ORDERS = {"order.log", "inventory.log", "payment.log", "fulfilment.log"}
 
