@@ -5,17 +5,11 @@
 #include "runtime/cursor.h"
 #include "tests/runtime/run_suite.h"
 #include "tests/support/memory_log.h"
+#include "tests/support/wrapped_log.h"
 
 enum { TAKEOVERS = 300, READS_MAX = 20, ARENA_BYTES = 1 << 20, FACTS_MAX = 64 };
 
 static int reads;
-
-struct err __real_log_read(struct log_reader *reader, struct log_topic *topic, int partition,
-                           int64_t from, struct arena *arena, struct log_record *records,
-                           size_t max, size_t *ret_count);
-struct err __wrap_log_read(struct log_reader *reader, struct log_topic *topic, int partition,
-                           int64_t from, struct arena *arena, struct log_record *records,
-                           size_t max, size_t *ret_count);
 
 struct err __wrap_log_read(struct log_reader *reader, struct log_topic *topic, int partition,
                            int64_t from, struct arena *arena, struct log_record *records,

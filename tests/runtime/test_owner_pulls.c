@@ -13,6 +13,7 @@
 #include "schemas/product.h"
 #include "tests/runtime/run_suite.h"
 #include "tests/support/memory_worker.h"
+#include "tests/support/wrapped_log.h"
 
 enum { PARTITIONS = 2, PATIENCE_MS = 10000 };
 
@@ -36,13 +37,6 @@ static struct owner_worker_status status;
 
 /* ---- reads that fail ------------------------------------------------------------------------ */
 
-struct err __real_log_read_again(struct log_reader *reader, struct log_topic *topic, int partition,
-                                 int64_t offset, struct arena *arena, struct log_record *ret_record,
-                                 size_t *ret_count);
-struct err __wrap_log_read_again(struct log_reader *reader, struct log_topic *topic, int partition,
-                                 int64_t offset, struct arena *arena, struct log_record *ret_record,
-                                 size_t *ret_count);
-
 /* By whoever goes back to a place. */
 struct err __wrap_log_read_again(struct log_reader *reader, struct log_topic *topic, int partition,
                                  int64_t offset, struct arena *arena, struct log_record *ret_record,
@@ -54,13 +48,6 @@ struct err __wrap_log_read_again(struct log_reader *reader, struct log_topic *to
     }
     return __real_log_read_again(reader, topic, partition, offset, arena, ret_record, ret_count);
 }
-
-struct err __real_log_read(struct log_reader *reader, struct log_topic *topic, int partition,
-                           int64_t from, struct arena *arena, struct log_record *records,
-                           size_t max, size_t *ret_count);
-struct err __wrap_log_read(struct log_reader *reader, struct log_topic *topic, int partition,
-                           int64_t from, struct arena *arena, struct log_record *records,
-                           size_t max, size_t *ret_count);
 
 struct err __wrap_log_read(struct log_reader *reader, struct log_topic *topic, int partition,
                            int64_t from, struct arena *arena, struct log_record *records,

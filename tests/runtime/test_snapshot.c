@@ -27,6 +27,7 @@
 #include "tests/runtime/run_suite.h"
 #include "tests/support/memory_worker.h"
 #include "tests/support/people.h"
+#include "tests/support/wrapped_log.h"
 
 enum { PARTITIONS = 2, EVENTS_MAX = 8, FILE_MAX = 64 * 1024, PATH_LEN = 256, MERCHANTS = 4 };
 
@@ -167,13 +168,6 @@ void __wrap_report_line(enum report_level level, const char *fact, ...)
     va_end(pairs);
 }
 
-struct err __real_log_read(struct log_reader *by, struct log_topic *topic, int partition,
-                           int64_t from, struct arena *arena, struct log_record *records,
-                           size_t max, size_t *ret_count);
-struct err __wrap_log_read(struct log_reader *by, struct log_topic *topic, int partition,
-                           int64_t from, struct arena *arena, struct log_record *records,
-                           size_t max, size_t *ret_count);
-
 struct err __wrap_log_read(struct log_reader *by, struct log_topic *topic, int partition,
                            int64_t from, struct arena *arena, struct log_record *records,
                            size_t max, size_t *ret_count)
@@ -182,13 +176,6 @@ struct err __wrap_log_read(struct log_reader *by, struct log_topic *topic, int p
         read_from = from;
     return __real_log_read(by, topic, partition, from, arena, records, max, ret_count);
 }
-
-struct err __real_log_read_again(struct log_reader *by, struct log_topic *topic, int partition,
-                                 int64_t offset, struct arena *arena, struct log_record *ret_record,
-                                 size_t *ret_count);
-struct err __wrap_log_read_again(struct log_reader *by, struct log_topic *topic, int partition,
-                                 int64_t offset, struct arena *arena, struct log_record *ret_record,
-                                 size_t *ret_count);
 
 struct err __wrap_log_read_again(struct log_reader *by, struct log_topic *topic, int partition,
                                  int64_t offset, struct arena *arena, struct log_record *ret_record,
@@ -941,7 +928,6 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("snapshot");
     TCase *tcase = tcase_create("snapshot");
     const TTest *const tests[] = {a_log_without_decisions_has_a_snapshot_of_nothing,
                                   where_there_is_none_nothing_is_said,
@@ -963,10 +949,5 @@ int main(void)
     for (size_t i = 0; i < COUNT(tests); i++)
         tcase_add_test(tcase, tests[i]);
     tcase_set_timeout(tcase, 120);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_case("snapshot", tcase);
 }

@@ -13,6 +13,7 @@
 #include "schemas/product.h"
 #include "tests/runtime/run_suite.h"
 #include "tests/support/memory_worker.h"
+#include "tests/support/wrapped_log.h"
 
 enum { PARTITIONS = 2, PATIENCE_MS = 10000, RECORDS = 5, LOOK_MS = 20, STOP_MS = 1000 };
 
@@ -30,13 +31,6 @@ static pthread_t worker;
 static atomic_bool stop;
 static atomic_int begun; /* how often the log was read from its beginning */
 static struct snapshot_worker_status status;
-
-struct err __real_log_read(struct log_reader *by, struct log_topic *topic, int partition,
-                           int64_t from, struct arena *arena, struct log_record *records,
-                           size_t max, size_t *ret_count);
-struct err __wrap_log_read(struct log_reader *by, struct log_topic *topic, int partition,
-                           int64_t from, struct arena *arena, struct log_record *records,
-                           size_t max, size_t *ret_count);
 
 struct err __wrap_log_read(struct log_reader *by, struct log_topic *topic, int partition,
                            int64_t from, struct arena *arena, struct log_record *records,
